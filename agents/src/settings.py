@@ -1,0 +1,98 @@
+"""The configuration: the only reader of the environment. `docs/configuration.md` explains each name."""
+
+import re
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import platformdirs
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agents.src.errors import Misconfigured
+
+MINIMUM_TOKEN_LENGTH = 32
+PERIODS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+class Rate(NamedTuple):
+    """So many (`limit`) in so many seconds (`period`)."""
+
+    limit: int
+    period: int
+
+    def __str__(self) -> str:
+        names = {seconds: name for name, seconds in PERIODS.items()}
+        return f"{self.limit}/{names[self.period]}"
+
+
+def parse_rate(text: object) -> object:
+    """`60/minute` → Rate(60, 60)."""
+    if not isinstance(text, str):
+        return text
+    match = re.fullmatch(r"([1-9]\d*)/(second|minute|hour|day)", text.strip())
+    if not match:
+        raise ValueError(f"a rate looks like 60/minute (second, minute, hour or day), not {text!r}")
+    return Rate(int(match[1]), PERIODS[match[2]])
+
+
+RateField = Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured, complete and checked, or the program does not start."""
+
+    model_config = SettingsConfigDict(frozen=True, validate_by_name=True, validate_by_alias=True, extra="ignore")
+
+    token: SecretStr | None = Field(None, validation_alias="MODAL_INVOKE_TOKEN")
+    rate: RateField | None = Field(None, validation_alias="MODAL_INVOKE_RATE")
+    state_dir: Path = Field(
+        default_factory=lambda: platformdirs.user_state_path("modal-invoke"), validation_alias="MODAL_INVOKE_STATE_DIR"
+    )
+    skills_dir: Path = Field(Path(__file__).parents[1] / "skills", validation_alias="MODAL_INVOKE_SKILLS_DIR")
+    rehearsal: Path | None = Field(None, validation_alias="MODAL_INVOKE_REHEARSAL")
+    max_file_bytes: PositiveInt = Field(1 << 30, validation_alias="MODAL_INVOKE_MAX_FILE_BYTES")
+    max_body_bytes: PositiveInt = Field(1 << 20, validation_alias="MODAL_INVOKE_MAX_BODY_BYTES")
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    max_concurrent_tasks: PositiveInt = Field(5, validation_alias="MAX_CONCURRENT_TASKS")
+    task_timeout_seconds: PositiveFloat = Field(3600, validation_alias="TASK_TIMEOUT_SECONDS")
+    log_json: bool = Field(False, validation_alias="LOG_JSON")
+    log_level: str = Field("info", validation_alias="LOG_LEVEL")
+    anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str = Field("https://api.anthropic.com", validation_alias="ANTHROPIC_BASE_URL")
+    claude_code_oauth_token: SecretStr | None = Field(None, validation_alias="CLAUDE_CODE_OAUTH_TOKEN")
+    claude_config_dir: Path = Field(default_factory=lambda: Path.home() / ".claude", validation_alias="CLAUDE_CONFIG_DIR")
+
+    @field_validator("token")
+    @classmethod
+    def _long_enough(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and len(token.get_secret_value()) < MINIMUM_TOKEN_LENGTH:
+            raise ValueError(f"must be at least {MINIMUM_TOKEN_LENGTH} characters long (make one: `agents token generate`)")
+        return token
+
+    @field_validator("state_dir", "skills_dir", "rehearsal", "claude_config_dir")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path else None
+
+
+def read_settings(**overrides: object) -> Settings:
+    """The settings from the environment, each replaced by the override of its field's name.
+
+    Raises Misconfigured, which names every variable that is wrong and why, and never repeats a value.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # checked by the model itself
+    except ValidationError as error:
+        faults = [
+            f"{fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors(include_input=False)
+        ]
+        raise Misconfigured("; ".join(faults)) from None

@@ -1,0 +1,58 @@
+"""The noun: what an engine is given. Frozen into the task at dispatch, so that a change of the skill changes no accepted task."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from agents.src.tasks.task import Frozen
+
+
+class OnCrash(StrEnum):
+    """What becomes of a task whose worker died."""
+
+    REQUEUE = "requeue"
+    INTERRUPT = "interrupt"
+
+
+class Retries(Frozen):
+    """How often a failed run is tried again, and when. Delays in seconds."""
+
+    max_retries: int = 0
+    initial_delay: float = 1.0
+    backoff_coefficient: float = 2.0
+    max_delay: float = 60.0
+
+
+class InputFile(Frozen):
+    """A file handed over with the task: its id in the file store, and the safe name it gets in `input/`."""
+
+    id: str
+    name: str
+
+
+class ClaudeOptions(Frozen):
+    """What the `claude` engine reads beside instruction and prompt. `None` leaves the choice to Claude Code."""
+
+    model: str | None = None
+    effort: str | None = None
+    allowed_tools: tuple[str, ...] = ()
+    max_turns: int | None = None
+    budget_usd: float | None = None
+
+
+class Brief(Frozen):
+    """All that a run needs to know, in any process. `timeout` in seconds, for each attempt."""
+
+    skill: str
+    engine: str
+    instruction: str
+    prompt: str
+    timeout: float
+    args: dict[str, Any] = Field(default_factory=dict)
+    files: tuple[InputFile, ...] = ()
+    retries: Retries = Retries()
+    on_crash: OnCrash = OnCrash.REQUEUE
+    claude: ClaudeOptions = ClaudeOptions()
+    program: str | None = None
+    """For the `script` engine: the program's file name beside info.md."""

@@ -1,0 +1,50 @@
+"""The noun: something that happened to a task, numbered from 1 without holes."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from agents.src.tasks.task import NOTHING_USED, Usage
+
+
+class EventType(StrEnum):
+    """What happened; `docs/events.md` lists each with its data."""
+
+    SUBMITTED = "submitted"
+    STARTED = "started"
+    PROGRESS = "progress"
+    TEXT = "text"
+    TOOL_CALL = "tool_call"
+    TOOL_RESULT = "tool_result"
+    REMEMBERED = "remembered"
+    STDERR = "stderr"
+    USAGE = "usage"
+    WARNING = "warning"
+    CANCEL_REQUESTED = "cancel_requested"
+    REQUEUED = "requeued"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({EventType.COMPLETED, EventType.FAILED, EventType.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event before it has a number. `usage` is what it cost; the store adds it to the task."""
+
+    type: EventType
+    data: dict[str, Any] = field(default_factory=dict)
+    usage: Usage = NOTHING_USED
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event in the log. `at` in seconds since 1970 UTC."""
+
+    task_id: str
+    seq: int
+    type: EventType
+    at: float
+    data: dict[str, Any]

@@ -1,0 +1,123 @@
+"""The noun: one request to a skill, durable, with a status and a result."""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from agents.src.errors import IllegalMove
+
+
+class Status(StrEnum):
+    """Where a task stands."""
+
+    QUEUED = "queued"
+    """Accepted and durable; waits for a worker (or for its next attempt)."""
+    RUNNING = "running"
+    """One run holds its lease."""
+    INPUT_REQUIRED = "input_required"
+    """Waits for an answer; no run holds it."""
+    COMPLETED = "completed"
+    """Ended with a result."""
+    FAILED = "failed"
+    """Ended with an error that says why."""
+    CANCELLED = "cancelled"
+    """Ended because its caller said so."""
+
+    @property
+    def ended(self) -> bool:
+        return self in ENDED
+
+
+ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.RUNNING, Status.FAILED, Status.CANCELLED}),
+    # Back to queued: the run failed or its worker died, and the policy grants another attempt.
+    Status.RUNNING: frozenset({Status.QUEUED, Status.INPUT_REQUIRED, *ENDED}),
+    Status.INPUT_REQUIRED: frozenset({Status.RUNNING, Status.FAILED, Status.CANCELLED}),
+    Status.COMPLETED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CANCELLED: frozenset(),
+}
+
+
+class Frozen(BaseModel):
+    """What travels between processes: immutable, complete, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Usage(Frozen):
+    """Tokens and cost. Adding two gives both."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    cost_usd: float = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+            cache_creation_tokens=self.cache_creation_tokens + other.cache_creation_tokens,
+            cost_usd=self.cost_usd + other.cost_usd,
+        )
+
+
+NOTHING_USED = Usage()
+
+
+class Artifact(Frozen):
+    """A file that a run left in its output folder. `size` in bytes."""
+
+    name: str
+    size: int
+    media_type: str
+
+
+class Result(Frozen):
+    """What a completed task gives: text to read, data to compute with, files to fetch."""
+
+    text: str = ""
+    data: Any = None
+    artifacts: tuple[Artifact, ...] = ()
+
+
+class Failure(Frozen):
+    """Why a task failed: an error type of `agents.src.errors`, its title, and what to do."""
+
+    type: str
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task as it stands in the store. Times are seconds since 1970 UTC."""
+
+    id: str
+    skill: str
+    prompt: str
+    caller: str
+    created_at: float
+    status: Status = Status.QUEUED
+    args: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    priority: int = 0
+    attempt: int = 0
+    result: Result | None = None
+    error: Failure | None = None
+    usage: Usage = NOTHING_USED
+    started_at: float | None = None
+    finished_at: float | None = None
+    cancel_requested: bool = False
+
+    def to(self, status: Status, **changes: Any) -> Self:
+        """The task after a move to `status`; IllegalMove where the table of moves has no such move."""
+        if status not in MOVES[self.status]:
+            raise IllegalMove(f"Task {self.id} is {self.status}; it cannot become {status}.")
+        return replace(self, status=status, **changes)
