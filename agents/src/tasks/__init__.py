@@ -1,26 +1,63 @@
 """The durable heart: tasks, their runs and their numbered events."""
 
 from agents.src.tasks.brief import Brief, ClaudeOptions, InputFile, OnCrash, Retries
-from agents.src.tasks.engine import Engine, Workspace
+from agents.src.tasks.caller import Caller
+from agents.src.tasks.engine import Engine, Workspace, Workspaces
 from agents.src.tasks.event import Draft, Event, EventType
+from agents.src.tasks.execution import Execution, Stop, Tools
+from agents.src.tasks.files import FileInfo, FileStore
+from agents.src.tasks.hub import Following, Hub
+from agents.src.tasks.recovery import Recovery
+from agents.src.tasks.run import Claim, Ending, Run, cancelled
+from agents.src.tasks.runner import Runner
+from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals
+from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Failure, Frozen, Result, Status, Task, Usage
+from agents.src.tasks.worker import Worker
 
 __all__ = [
+    "Added",
     "Artifact",
     "Brief",
+    "Caller",
+    "Claim",
+    "Claimed",
     "ClaudeOptions",
     "Draft",
+    "Ending",
     "Engine",
     "Event",
     "EventType",
+    "Execution",
     "Failure",
+    "FileInfo",
+    "FileStore",
+    "Following",
     "Frozen",
+    "Hub",
     "InputFile",
+    "Key",
+    "LeaseLost",
     "OnCrash",
+    "Page",
+    "Recovery",
     "Result",
     "Retries",
+    "Run",
+    "Runner",
     "Status",
+    "Stop",
     "Task",
+    "TaskFilter",
+    "TaskStore",
+    "Tools",
+    "Totals",
     "Usage",
+    "Worker",
     "Workspace",
+    "Workspaces",
+    "cancelled",
+    "ended_within",
+    "tail",
+    "until_ended",
 ]

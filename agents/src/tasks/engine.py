@@ -1,13 +1,14 @@
 """The port: what does the work of a run."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from agents.src.tasks.brief import Brief
 from agents.src.tasks.event import Draft
-from agents.src.tasks.task import Result
+from agents.src.tasks.run import Run
+from agents.src.tasks.task import Artifact, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +39,20 @@ class Engine(Protocol):
     cancelling the task that reads it, ends every process it started.
     """
 
-    def run(self, brief: Brief, workspace: Workspace) -> AsyncIterator[Draft | Result]: ...
+    uses_folder: bool
+    """Whether it needs the workspace's folder on disk; without, the folder is not made."""
+
+    def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]: ...
+
+
+class Workspaces(Protocol):
+    """Makes the folders of runs and keeps what they leave."""
+
+    async def open(self, run: Run) -> Workspace:
+        """An empty folder with the files of the brief in `input/`. Raises UnknownFile where one of them is gone."""
+
+    async def collect(self, run: Run, workspace: Workspace) -> tuple[Artifact, ...]:
+        """Keeps the files in `output/` as the task's artifacts, in order of their names."""
+
+    async def discard(self, workspace: Workspace) -> None:
+        """Removes the folder."""

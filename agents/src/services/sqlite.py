@@ -1,0 +1,205 @@
+"""SQLite behind `Db`: one writer thread that commits in groups, and a few readers."""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.src.errors import Misconfigured, Unavailable
+from agents.src.services.database import Db, Row, T, Tx, Watcher, migrate
+
+BATCH = 256
+"""Most transaction functions in one commit."""
+READERS = 3
+PATIENCE = 10.0
+"""Seconds that a writer waits for another process's transaction."""
+POLL = 0.1
+"""Seconds between two looks, one for the whole process, at whether another process wrote."""
+OLDEST = (3, 35, 0)
+"""The first SQLite with `returning`."""
+
+
+class SqliteTx(Tx):
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def run(self, sql: str, *values: object) -> list[Row]:
+        return self.connection.execute(sql, values).fetchall()
+
+    def many(self, sql: str, rows: Sequence[Row]) -> None:
+        self.connection.executemany(sql, rows)
+
+    def script(self, sql: str) -> None:
+        # executescript() would commit first.
+        for statement in sql.split(";\n"):
+            self.connection.execute(statement)
+
+    def notify(self, task_id: str) -> None:
+        """Other processes see the file's data version change."""
+
+
+@dataclass(slots=True)
+class Job:
+    """A transaction function on its way through the writer thread."""
+
+    work: Callable[[Tx], Any]
+    then: Callable[[Any], None] | None
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    value: Any = None
+    error: Exception | None = None
+
+    def settle(self) -> None:
+        """On the event loop, after the commit."""
+        if self.error is None and self.then is not None:
+            self.then(self.value)
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.value)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    # isolation_level=None: transactions begin and end where this file says, not where the module guesses.
+    connection = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE, check_same_thread=False, cached_statements=256)
+    for pragma in ("journal_mode=wal", "synchronous=full", "fullfsync=1", "cache_size=-16000"):
+        connection.execute(f"pragma {pragma}")
+    return connection
+
+
+class SqliteDb(Db):
+    """Opens, and makes if need be, the file at `path` and its folder."""
+
+    def __init__(self, path: Path) -> None:
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise Misconfigured(f"SQLite {sqlite3.sqlite_version} is too old; {'.'.join(map(str, OLDEST))} or newer is needed.")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = path
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._watchers: list[tuple[asyncio.AbstractEventLoop, Watcher]] = []
+        self._local = threading.local()
+        self._connection = connect(path)
+        self._connections = [self._connection]
+        self._tx = SqliteTx(self._connection)
+        with self._transaction():
+            migrate(self._tx)
+        [(self._version,)] = self._tx.run("pragma data_version")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+        self._writer = threading.Thread(target=self._write_all, name="sqlite-writer", daemon=True)
+        self._writer.start()
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    def _read(self, work: Callable[[Tx], T]) -> T:
+        if not hasattr(self._local, "tx"):
+            self._connections.append(connection := connect(self._path))
+            self._local.tx = SqliteTx(connection)
+        tx: SqliteTx = self._local.tx
+        tx.run("begin")
+        try:
+            return work(tx)
+        finally:
+            tx.run("rollback")
+
+    async def write(self, work: Callable[[Tx], T], then: Callable[[T], None] | None = None) -> T:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(Job(work, then, loop, future))
+        return await future
+
+    def watch(self, watcher: Watcher) -> None:
+        self._watchers.append((asyncio.get_running_loop(), watcher))
+
+    async def close(self) -> None:
+        self._jobs.put(None)
+        await asyncio.to_thread(self._writer.join)
+        self._readers.shutdown()
+        for connection in self._connections:
+            connection.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._tx.run("begin immediate")
+        try:
+            yield
+            self._tx.run("commit")
+        except BaseException:
+            # A failed commit (a full disk) may have ended the transaction already.
+            if self._connection.in_transaction:
+                self._tx.run("rollback")
+            raise
+
+    def _write_all(self) -> None:
+        """The writer thread: commits what has gathered as one transaction, and looks for other writers when idle."""
+        while True:
+            try:
+                gathered = self._gather()
+            except queue.Empty:
+                self._look_for_others()
+                continue
+            self._look_for_others()
+            jobs = [job for job in gathered if job is not None]
+            if jobs:
+                self._commit(jobs)
+            if len(jobs) < len(gathered):
+                return
+
+    def _gather(self) -> list[Job | None]:
+        gathered = [self._jobs.get(timeout=POLL)]
+        with contextlib.suppress(queue.Empty):
+            while len(gathered) < BATCH:
+                gathered.append(self._jobs.get_nowait())
+        return gathered
+
+    def _commit(self, batch: list[Job]) -> None:
+        try:
+            with self._transaction():
+                for job in batch:
+                    job.value = job.work(self._tx)
+        except Exception as error:  # noqa: BLE001  # whatever a function raises belongs to its caller, not to this thread
+            if len(batch) > 1:
+                for job in batch:
+                    self._commit([job])
+                return
+            batch[0].error = translated(error)
+        deliver(batch)
+
+    def _look_for_others(self) -> None:
+        """`data_version` on the writer's own connection changes only when another connection, so another process, commits."""
+        [(version,)] = self._tx.run("pragma data_version")
+        if version != self._version:
+            self._version = version
+            for loop, watcher in self._watchers:
+                with contextlib.suppress(RuntimeError):  # that loop has ended
+                    loop.call_soon_threadsafe(watcher, None)
+
+
+def translated(error: Exception) -> Exception:
+    """SQLite's own word for a database that cannot be written becomes ours."""
+    if isinstance(error, sqlite3.OperationalError):
+        return Unavailable(f"The database cannot be written now: {error}.")
+    return error
+
+
+def deliver(batch: list[Job]) -> None:
+    """Wakes each event loop once, however many of its jobs were in the batch."""
+    loops: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+    for job in batch:
+        loops.setdefault(job.loop, []).append(job)
+    for loop, jobs in loops.items():
+        with contextlib.suppress(RuntimeError):  # that loop has ended, and nobody waits
+            loop.call_soon_threadsafe(settle_all, jobs)
+
+
+def settle_all(jobs: list[Job]) -> None:
+    for job in jobs:
+        job.settle()

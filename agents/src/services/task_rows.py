@@ -1,0 +1,66 @@
+"""Between rows of the database and the nouns of the tasks room."""
+
+from typing import Any
+
+import orjson
+
+from agents.src.services.database import Row
+from agents.src.services.task_sql import WIDTH
+from agents.src.tasks import Brief, Event, EventType, Failure, Result, Run, Status, Task, Usage
+
+
+def started_event(task: Task, seq: int, now: float) -> Event:
+    return Event(task.id, seq, EventType.STARTED, now, {"attempt": task.attempt})
+
+
+def event_of(row: Row) -> Event:
+    return Event(row[0], row[1], EventType(row[2]), row[3], orjson.loads(row[4]))
+
+
+def event_row(event: Event) -> Row:
+    return event.task_id, event.seq, event.type.value, event.at, dumped(event.data)
+
+
+def dumped(value: dict[str, Any]) -> str:
+    return orjson.dumps(value).decode()
+
+
+def usage_row(usage: Usage) -> Row:
+    tokens = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_creation_tokens)
+    return *tokens, usage.cost_usd
+
+
+def usage_of(row: Row) -> Usage:
+    # PostgreSQL's sum of bigints is a Decimal.
+    return Usage(
+        input_tokens=int(row[0]),
+        output_tokens=int(row[1]),
+        cache_read_tokens=int(row[2]),
+        cache_creation_tokens=int(row[3]),
+        cost_usd=row[4],
+    )
+
+
+def task_of(row: Row) -> Task:
+    return Task(
+        id=row[0],
+        skill=row[1],
+        prompt=row[2],
+        caller=row[3],
+        created_at=row[4],
+        status=Status(row[5]),
+        args=orjson.loads(row[6]),
+        metadata=orjson.loads(row[7]),
+        priority=row[8],
+        attempt=row[9],
+        result=Result.model_validate_json(row[10]) if row[10] else None,
+        error=Failure.model_validate_json(row[11]) if row[11] else None,
+        usage=usage_of(row[12:17]),
+        started_at=row[17],
+        finished_at=row[18],
+        cancel_requested=bool(row[19]),
+    )
+
+
+def run_of(row: Row, worker: str) -> Run:
+    return Run(task_of(row), Brief.model_validate_json(row[WIDTH]), worker)

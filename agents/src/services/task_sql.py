@@ -1,0 +1,53 @@
+"""The statements of the task store, in the SQL that SQLite and PostgreSQL share. `task_rows.py` reads what they give."""
+
+COLUMNS = (
+    "id, skill, prompt, caller, created_at, status, args, metadata, priority, attempt, result, error, input_tokens, "
+    "output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd, started_at, finished_at, cancel_requested"
+)
+WIDTH = len(COLUMNS.split(","))
+INSERT = """
+    insert into task (id, skill, prompt, caller, created_at, status, args, metadata, priority, attempt, brief, next_seq, run_at,
+        started_at, worker, lease_until, idempotency_key, fingerprint)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    on conflict (caller, idempotency_key) where idempotency_key is not null do nothing
+"""
+ADD_EVENT = "insert into event (task_id, seq, type, at, data) values (?, ?, ?, ?, ?)"
+# Materialized: the rows are chosen once, so that never more than the limit are taken.
+CLAIM = f"""
+    with due as materialized (
+        select id from task where status = 'queued' and run_at <= ? {{which}}
+        order by priority desc, run_at, id limit ? {{skip_locked}}
+    )
+    update task set status = 'running', worker = ?, lease_until = ?, attempt = attempt + 1, started_at = coalesce(started_at, ?),
+        next_seq = next_seq + 1
+    where id in (select id from due)
+    returning {COLUMNS}, brief, next_seq - 1
+"""
+APPEND = """
+    update task set next_seq = next_seq + ?, input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,
+        cache_read_tokens = cache_read_tokens + ?, cache_creation_tokens = cache_creation_tokens + ?, cost_usd = cost_usd + ?
+    where id = ? and worker = ? and attempt = ? and status = 'running'
+    returning next_seq
+"""
+SETTLE = f"""
+    update task set status = ?, result = ?, error = ?, finished_at = ?, run_at = coalesce(?, run_at), worker = null,
+        lease_until = null, next_seq = next_seq + 1
+    where id = ? and worker = ? and attempt = ? and status = 'running' {{unless}}
+    returning {COLUMNS}, next_seq - 1
+"""
+CANCEL_WAITING = f"""
+    update task set status = 'cancelled', cancel_requested = 1, finished_at = ?, next_seq = next_seq + 1
+    where id = ? and status in ('queued', 'input_required')
+    returning {COLUMNS}, next_seq - 1
+"""
+CANCEL_RUNNING = f"""
+    update task set cancel_requested = 1, next_seq = next_seq + 1
+    where id = ? and status = 'running' and cancel_requested = 0
+    returning {COLUMNS}, next_seq - 1
+"""
+RENEW = "update task set lease_until = ? where worker = ? and status = 'running' returning id, attempt, cancel_requested"
+TOTALS = """
+    select status, count(*), sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),
+        sum(cache_creation_tokens), sum(cost_usd)
+    from task {where} group by status
+"""

@@ -1,0 +1,237 @@
+"""Tasks and events in SQL. Implements `TaskStore` on any `Db`."""
+
+from collections.abc import Collection, Sequence
+
+from agents.src.clock import Clock
+from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
+from agents.src.services import task_sql
+from agents.src.services.database import Db, Row, Tx
+from agents.src.services.task_rows import dumped, event_of, event_row, run_of, started_event, task_of, usage_of, usage_row
+from agents.src.tasks import (
+    Added,
+    Brief,
+    Claim,
+    Claimed,
+    Draft,
+    Ending,
+    Event,
+    EventType,
+    Hub,
+    Key,
+    LeaseLost,
+    Page,
+    Run,
+    Status,
+    Task,
+    TaskFilter,
+    Totals,
+    Usage,
+    cancelled,
+)
+
+Change = tuple[Task, tuple[Event, ...]]
+
+
+class SqlTaskStore:
+    """Publishes the events of each commit to the hub, and takes from the database what other processes changed."""
+
+    def __init__(self, db: Db, hub: Hub, clock: Clock) -> None:
+        self._db = db
+        self._hub = hub
+        self._clock = clock
+
+    def listen(self) -> None:
+        """Tells the hub of other processes' changes, on the running event loop."""
+        self._db.watch(self._hub.signal)
+
+    async def add(self, task: Task, brief: Brief, key: Key | None = None, claim: Claim | None = None) -> Added:
+        now = task.created_at
+        started = task.to(Status.RUNNING, attempt=1, started_at=now) if claim else task
+        events = [Event(task.id, 1, EventType.SUBMITTED, now, {"skill": task.skill})]
+        if claim:
+            events.append(started_event(started, 2, now))
+        values = (
+            *(task.id, task.skill, task.prompt, task.caller, now, started.status.value),
+            *(dumped(task.args), dumped(task.metadata), task.priority, started.attempt, brief.model_dump_json(), len(events) + 1),
+            *(now, started.started_at, claim.worker if claim else None, claim.until if claim else None),
+            *((key.key, key.fingerprint) if key else (None, None)),
+        )
+        rows = [event_row(event) for event in events]
+
+        def work(tx: Tx) -> Row | None:
+            if key and not tx.run(f"{task_sql.INSERT} returning id", *values):
+                [row] = tx.run(
+                    f"select {task_sql.COLUMNS}, fingerprint from task where caller = ? and idempotency_key = ?",
+                    task.caller,
+                    key.key,
+                )
+                return row
+            if not key:
+                tx.run(task_sql.INSERT, *values)
+            tx.many(task_sql.ADD_EVENT, rows)
+            tx.notify(task.id)
+            return None
+
+        known = await self._db.write(work, lambda known: None if known else self._hub.publish(events))
+        if known is None:
+            return Added(started, Run(started, brief, claim.worker) if claim else None, created=True)
+        if key and known[task_sql.WIDTH] != key.fingerprint:
+            raise KeyReused("This Idempotency-Key came with another request before; use a new key for a new request.")
+        return Added(task_of(known), None, created=False)
+
+    async def get(self, task_id: str) -> Task:
+        rows = await self._db.read(lambda tx: tx.run(f"select {task_sql.COLUMNS} from task where id = ?", task_id))
+        if not rows:
+            raise UnknownTask("There is no task of this id, or it is not yours.")
+        return task_of(rows[0])
+
+    async def page(self, which: TaskFilter, cursor: str | None, limit: int) -> Page:
+        wanted = {"caller = ?": which.caller, "status = ?": which.status, "skill = ?": which.skill, "id < ?": cursor}
+        given = {condition: value for condition, value in wanted.items() if value is not None}
+        where = f"where {' and '.join(given)}" if given else ""
+        sql = f"select {task_sql.COLUMNS} from task {where} order by id desc limit ?"
+        rows = await self._db.read(lambda tx: tx.run(sql, *given.values(), limit + 1))
+        items = tuple(task_of(row) for row in rows[:limit])
+        return Page(items, items[-1].id if len(rows) > limit else None)
+
+    async def totals(self, caller: str | None) -> Totals:
+        sql = task_sql.TOTALS.format(where="where caller = ?" if caller else "")
+        rows = await self._db.read(lambda tx: tx.run(sql, *([caller] if caller else [])))
+        usage = sum((usage_of(row[2:]) for row in rows), Usage())
+        return Totals({Status(row[0]): row[1] for row in rows}, usage)
+
+    async def events(self, task_id: str, after: int, limit: int) -> tuple[Event, ...]:
+        sql = "select task_id, seq, type, at, data from event where task_id = ? and seq > ? order by seq limit ?"
+        rows = await self._db.read(lambda tx: tx.run(sql, task_id, after, limit))
+        return tuple(event_of(row) for row in rows)
+
+    async def claim(self, claim: Claim, limit: int, full: Collection[str] = ()) -> Claimed:
+        now = self._clock.now()
+        which = f"and skill not in ({', '.join('?' * len(full))})" if full else ""
+
+        def work(tx: Tx) -> tuple[list[tuple[Run, Event]], float | None]:
+            taken = self._take(tx, claim, now, which, list(full), limit)
+            if len(taken) == limit:
+                return taken, None
+            [(due,)] = tx.run("select min(run_at) from task where status = 'queued' and run_at > ?", now)
+            return taken, due
+
+        taken, due = await self._db.write(work, lambda done: self._publish_started(done[0]))
+        runs = sorted((run for run, _ in taken), key=lambda run: (-run.task.priority, run.task.id))
+        return Claimed(tuple(runs), due)
+
+    async def claim_one(self, task_id: str, claim: Claim) -> Run | None:
+        now = self._clock.now()
+        taken = await self._db.write(lambda tx: self._take(tx, claim, now, "and id = ?", [task_id], 1), self._publish_started)
+        return taken[0][0] if taken else None
+
+    @staticmethod
+    def _take(tx: Tx, claim: Claim, now: float, which: str, values: list[str], limit: int) -> list[tuple[Run, Event]]:
+        sql = task_sql.CLAIM.format(which=which, skip_locked=tx.skip_locked)
+        rows = tx.run(sql, now, *values, limit, claim.worker, claim.until, now)
+        taken = [(run_of(row, claim.worker), row[task_sql.WIDTH + 1]) for row in rows]
+        started = [(run, started_event(run.task, seq, now)) for run, seq in taken]
+        tx.many(task_sql.ADD_EVENT, [event_row(event) for _, event in started])
+        for run, _ in started:
+            tx.notify(run.task.id)
+        return started
+
+    def _publish_started(self, started: list[tuple[Run, Event]]) -> None:
+        for _, event in started:
+            self._hub.publish((event,))
+
+    async def append(self, run: Run, drafts: Sequence[Draft]) -> None:
+        now = self._clock.now()
+        used = sum((draft.usage for draft in drafts), Usage())
+        task_id = run.task.id
+
+        def work(tx: Tx) -> tuple[Event, ...]:
+            rows = tx.run(task_sql.APPEND, len(drafts), *usage_row(used), task_id, run.worker, run.task.attempt)
+            if not rows:
+                return ()
+            first = rows[0][0] - len(drafts)
+            events = tuple(Event(task_id, first + i, draft.type, now, draft.data) for i, draft in enumerate(drafts))
+            tx.many(task_sql.ADD_EVENT, [event_row(event) for event in events])
+            tx.notify(task_id)
+            return events
+
+        if not await self._db.write(work, lambda events: self._hub.publish(events) if events else None):
+            raise LeaseLost(run.id)
+
+    async def settle(self, run: Run, ending: Ending) -> Task:
+        now = self._clock.now()
+
+        def work(tx: Tx) -> Change | None:
+            if ending.status is not Status.QUEUED:
+                return settled(tx, run, ending, now)
+            # A task whose cancellation was asked for meanwhile does not go back into the queue.
+            again = settled(tx, run, ending, now, unless="and cancel_requested = 0")
+            return again or settled(tx, run, cancelled(), now)
+
+        change = await self._db.write(work, self._publish)
+        if change is None:
+            raise LeaseLost(run.id)
+        return change[0]
+
+    def _publish(self, change: Change | None) -> None:
+        if change:
+            task, events = change
+            self._hub.publish(events, task if task.status.ended else None)
+
+    async def renew(self, claim: Claim) -> dict[str, bool]:
+        rows = await self._db.write(lambda tx: tx.run(task_sql.RENEW, claim.until, claim.worker))
+        return {f"{task_id}:{attempt}": bool(cancel) for task_id, attempt, cancel in rows}
+
+    async def cancellations(self, worker: str) -> frozenset[str]:
+        sql = "select id, attempt from task where status = 'running' and worker = ? and cancel_requested = 1"
+        rows = await self._db.read(lambda tx: tx.run(sql, worker))
+        return frozenset(f"{task_id}:{attempt}" for task_id, attempt in rows)
+
+    async def request_cancel(self, task_id: str) -> Task:
+        now = self._clock.now()
+
+        def work(tx: Tx) -> Change | None:
+            if rows := tx.run(task_sql.CANCEL_WAITING, now, task_id):
+                return recorded(tx, rows[0], cancelled().event, now)
+            if rows := tx.run(task_sql.CANCEL_RUNNING, task_id):
+                return recorded(tx, rows[0], Draft(EventType.CANCEL_REQUESTED), now)
+            return None
+
+        change = await self._db.write(work, self._publish)
+        if change:
+            return change[0]
+        task = await self.get(task_id)
+        if task.status.ended:
+            raise AlreadyEnded(f"The task has already ended: it is {task.status}.", status=task.status.value)
+        return task
+
+    async def workers(self) -> frozenset[str]:
+        rows = await self._db.read(lambda tx: tx.run("select distinct worker from task where status = 'running'"))
+        return frozenset(worker for (worker,) in rows)
+
+    async def abandoned(self, gone: Collection[str]) -> tuple[Run, ...]:
+        whose = f"or worker in ({', '.join('?' * len(gone))})" if gone else ""
+        sql = f"select {task_sql.COLUMNS}, brief, worker from task where status = 'running' and (lease_until < ? {whose})"
+        rows = await self._db.read(lambda tx: tx.run(sql, self._clock.now(), *gone))
+        return tuple(run_of(row, row[task_sql.WIDTH + 1]) for row in rows)
+
+
+def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> Change | None:
+    values = (
+        *(
+            ending.status.value,
+            ending.result and ending.result.model_dump_json(),
+            ending.error and ending.error.model_dump_json(),
+        ),
+        *(now if ending.status.ended else None, ending.run_at, run.task.id, run.worker, run.task.attempt),
+    )
+    rows = tx.run(task_sql.SETTLE.format(unless=unless), *values)
+    return recorded(tx, rows[0], ending.event, now) if rows else None
+
+
+def recorded(tx: Tx, row: Row, draft: Draft, now: float) -> Change:
+    """Keeps the event that tells of a change; `row` is the changed task and the event's number."""
+    event = Event(row[0], row[task_sql.WIDTH], draft.type, now, draft.data)
+    tx.run(task_sql.ADD_EVENT, *event_row(event))
+    tx.notify(event.task_id)
+    return task_of(row), (event,)

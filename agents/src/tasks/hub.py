@@ -1,0 +1,93 @@
+"""Hands events of this process to those who follow a task in it, and says when another process changed one."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from agents.src.tasks.event import TERMINAL, Event
+from agents.src.tasks.task import Task
+
+WAITING = 256
+"""Batches of events that a slow follower may have waiting before it is sent to the log instead."""
+
+Listener = Callable[[Sequence[Event]], None]
+"""Called with new events of one task; with none where another process changed something."""
+
+
+class Following:
+    """A place at which the events of one task arrive."""
+
+    def __init__(self, hub: "Hub", task_id: str) -> None:
+        self._hub = hub
+        self._task_id = task_id
+        self._waiting: list[Sequence[Event]] = []
+        self._arrived = asyncio.Event()
+        self.task: Task | None = None
+        """The task as it ended, once it did so in this process."""
+
+    def __enter__(self) -> "Following":
+        self._hub.followers[self._task_id].add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hub.forget(self._task_id, self)
+
+    def put(self, events: Sequence[Event], task: Task | None = None) -> None:
+        # A follower that is too slow finds the gap in the numbers and reads the log.
+        if len(self._waiting) < WAITING:
+            self._waiting.append(events)
+        self.task = task or self.task
+        self._arrived.set()
+
+    async def get(self, timeout: float | None = None) -> list[Sequence[Event]]:
+        """What has arrived: batches of events in order; an empty batch, or none at all after `timeout`, means look in the log."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._arrived.wait()
+        except TimeoutError:
+            return []
+        self._arrived.clear()
+        arrived, self._waiting = self._waiting, []
+        return arrived
+
+
+class Hub:
+    """Where the store publishes after each commit. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self.followers: defaultdict[str, set[Following]] = defaultdict(set)
+        self.listeners: list[Listener] = []
+        self.closed = False
+
+    def follow(self, task_id: str) -> Following:
+        return Following(self, task_id)
+
+    def forget(self, task_id: str, following: Following) -> None:
+        self.followers[task_id].discard(following)
+        if not self.followers[task_id]:
+            del self.followers[task_id]
+
+    def publish(self, events: Sequence[Event], task: Task | None = None) -> None:
+        """New events of one task, in order, and the task itself where it has ended."""
+        task_id = events[0].task_id
+        for following in self.followers.get(task_id, ()):
+            following.put(events, task)
+        for listener in self.listeners:
+            listener(events)
+
+    def signal(self, task_id: str | None) -> None:
+        """Another process changed this task, or any."""
+        for following_id in [task_id] if task_id is not None else list(self.followers):
+            for following in self.followers.get(following_id, ()):
+                following.put(())
+        for listener in self.listeners:
+            listener(())
+
+    def close(self) -> None:
+        """Ends every tail, so that open streams do not keep a server from stopping."""
+        self.closed = True
+        self.signal(None)
+
+
+def ends(events: Sequence[Event]) -> bool:
+    return bool(events) and events[-1].type in TERMINAL

@@ -1,0 +1,38 @@
+"""The verb: settles the runs that a dead worker left behind."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from agents.src.clock import Clock
+from agents.src.tasks.policy import after_crash
+from agents.src.tasks.store import LeaseLost, TaskStore
+from agents.src.tasks.task import Task
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """`is_gone` tells of a worker's name whether its process has ended (None: cannot tell from here); `end_runs_of` ends what is
+    left on this machine of a task's processes, so that it never runs twice at once.
+    """
+
+    store: TaskStore
+    clock: Clock
+    is_gone: Callable[[str], bool | None]
+    end_runs_of: Callable[[str], Awaitable[None]]
+
+    async def recover(self) -> list[Task]:
+        """Requeues, or fails, each abandoned task as its policy says; the tasks as they stand then."""
+        gone = [worker for worker in await self.store.workers() if self.is_gone(worker)]
+        settled = []
+        for run in await self.store.abandoned(gone):
+            await self.end_runs_of(run.task.id)
+            ending = after_crash(run, "The worker that ran it is gone.", self.clock.now())
+            with suppress(LeaseLost):  # somebody else recovered it first
+                settled.append(await self.store.settle(run, ending))
+                log.info("recovered", run=run.id, status=settled[-1].status.value)
+        return settled

@@ -1,0 +1,58 @@
+"""The noun: one attempt at a task by a worker; and how such an attempt can end."""
+
+from dataclasses import dataclass
+
+from agents.src.tasks.brief import Brief
+from agents.src.tasks.event import Draft, EventType
+from agents.src.tasks.task import Failure, Result, Status, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's wish to run tasks, and until when its lease on them holds (seconds since 1970 UTC)."""
+
+    worker: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An attempt. Worker and attempt number fence it: once another attempt has begun, its writes are refused."""
+
+    task: Task
+    brief: Brief
+    worker: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.task.id}:{self.task.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run leaves its task: the status, the event that says so, and for `queued` when it may run again."""
+
+    status: Status
+    event: Draft
+    result: Result | None = None
+    error: Failure | None = None
+    run_at: float | None = None
+
+
+def completed(result: Result) -> Ending:
+    names = [artifact.name for artifact in result.artifacts]
+    return Ending(Status.COMPLETED, Draft(EventType.COMPLETED, {"artifacts": names} if names else {}), result=result)
+
+
+def failed(failure: Failure, leftovers: Result | None = None) -> Ending:
+    """`leftovers`: artifacts that the run had made before it failed."""
+    return Ending(Status.FAILED, Draft(EventType.FAILED, {"error": failure.model_dump()}), result=leftovers, error=failure)
+
+
+def cancelled() -> Ending:
+    return Ending(Status.CANCELLED, Draft(EventType.CANCELLED))
+
+
+def requeued(reason: str, attempt: int, run_at: float, delay: float) -> Ending:
+    event = Draft(EventType.REQUEUED, {"reason": reason, "attempt": attempt, "delay": delay})
+    return Ending(Status.QUEUED, event, run_at=run_at)

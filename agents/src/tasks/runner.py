@@ -1,0 +1,22 @@
+"""The port: where tasks run."""
+
+from typing import Protocol
+
+from agents.src.tasks.run import Claim, Run
+from agents.src.tasks.task import Task
+
+
+class Runner(Protocol):
+    """An in-process worker, or Modal. A place that was reserved is either begun or released."""
+
+    def reserve(self, skill: str) -> Claim | None:
+        """A place for a task right now, so that accepting and starting it can be one transaction; None where it has to queue."""
+
+    def release(self, skill: str) -> None:
+        """The reserved place is not needed."""
+
+    def begin(self, run: Run) -> None:
+        """Carries out a run that was claimed with a reserved place."""
+
+    async def start(self, task: Task) -> None:
+        """Sees to it that a queued task gets run. A failure to do so loses nothing: recovery finds the task."""

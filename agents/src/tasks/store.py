@@ -1,0 +1,112 @@
+"""The port: where tasks and their events are kept. Every change of a task and the event that tells of it are one transaction."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agents.src.tasks.brief import Brief
+from agents.src.tasks.event import Draft, Event
+from agents.src.tasks.run import Claim, Ending, Run
+from agents.src.tasks.task import Status, Task, Usage
+
+
+class LeaseLost(Exception):
+    """Another attempt at the task has begun, or it has ended: this run's writes are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An idempotency key and the fingerprint of the request that came with it."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """`run` where a claim came with the task; `created` is False where the idempotency key was known."""
+
+    task: Task
+    run: Run | None
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a worker got, and when the next queued task that is not due yet will be (seconds since 1970 UTC)."""
+
+    runs: tuple[Run, ...]
+    next_due: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks to list; None means all."""
+
+    caller: str | None = None
+    status: Status | None = None
+    skill: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Tasks, newest first, and the cursor of the next page."""
+
+    items: tuple[Task, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many tasks stand where, and what they used."""
+
+    by_status: dict[Status, int]
+    usage: Usage
+
+
+class TaskStore(Protocol):
+    """Times are seconds since 1970 UTC. Raises Unavailable where the database is out of reach."""
+
+    async def add(self, task: Task, brief: Brief, key: Key | None = None, claim: Claim | None = None) -> Added:
+        """Keeps a queued task with its `submitted` event; with a claim it is running in the same transaction.
+
+        Raises KeyReused where the caller used the key with another request.
+        """
+
+    async def get(self, task_id: str) -> Task:
+        """Raises UnknownTask."""
+
+    async def page(self, which: TaskFilter, cursor: str | None, limit: int) -> Page: ...
+
+    async def totals(self, caller: str | None) -> Totals:
+        """Of one caller, or of all."""
+
+    async def events(self, task_id: str, after: int, limit: int) -> tuple[Event, ...]:
+        """Those with a number above `after`, in order."""
+
+    async def claim(self, claim: Claim, limit: int, full: Collection[str] = ()) -> Claimed:
+        """Takes up to `limit` queued tasks that are due, by priority, then age; none of the skills that are `full`."""
+
+    async def claim_one(self, task_id: str, claim: Claim) -> Run | None:
+        """Takes this task if it is queued and due. None where it is not."""
+
+    async def append(self, run: Run, drafts: Sequence[Draft]) -> None:
+        """Numbers and keeps events of a run, and adds their usage to the task. Raises LeaseLost."""
+
+    async def settle(self, run: Run, ending: Ending) -> Task:
+        """Moves the task from running to where the ending says. Raises LeaseLost."""
+
+    async def renew(self, claim: Claim) -> dict[str, bool]:
+        """Extends the leases of all tasks the worker runs: run id → whether its cancellation was asked for."""
+
+    async def cancellations(self, worker: str) -> frozenset[str]:
+        """The ids of the worker's runs whose cancellation was asked for."""
+
+    async def request_cancel(self, task_id: str) -> Task:
+        """A queued task is cancelled at once, a running one is told to end. Raises AlreadyEnded, UnknownTask."""
+
+    async def workers(self) -> frozenset[str]:
+        """The names of those that hold a lease."""
+
+    async def abandoned(self, gone: Collection[str]) -> tuple[Run, ...]:
+        """Runs whose lease has expired, or whose worker is known to be gone."""
