@@ -4,12 +4,12 @@
     ├── NotFound
     │   ├── UnknownSkill · UnknownTask · UnknownFile · UnknownArtifact · UnknownToken · UnknownRoute
     ├── Invalid
-    │   ├── InvalidRequest · InvalidArguments · InvalidSkill · KeyReused
+    │   ├── InvalidRequest · InvalidArguments · InvalidSkill · KeyReused · UnsupportedMediaType
     ├── Refused
     │   ├── NotAuthenticated · SkillNotAllowed
     ├── Conflict
     │   ├── IllegalMove · AlreadyEnded · NameTaken
-    ├── TooLarge · RateLimited
+    ├── TooLarge · RateLimited · MethodNotAllowed
     ├── Misconfigured · Unavailable · InternalError
     └── TaskFailed                      how a task ends when it cannot complete
         ├── TimedOut · Interrupted · NoCredentials · CredentialsRefused · ModelOverloaded · ModelRefused
@@ -90,6 +90,10 @@ class KeyReused(Invalid):
     """The idempotency key was used before with another request."""
 
 
+class UnsupportedMediaType(Invalid):
+    """The body's media type is not accepted here."""
+
+
 class Refused(Problem):
     """The caller may not do this."""
 
@@ -124,6 +128,10 @@ class TooLarge(Problem):
 
 class RateLimited(Problem):
     """Too many requests."""
+
+
+class MethodNotAllowed(Problem):
+    """The path does not know this method."""
 
 
 class Misconfigured(Problem):

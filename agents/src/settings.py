@@ -34,17 +34,17 @@ class Rate(NamedTuple):
         return f"{self.limit}/{names[self.period]}"
 
 
-def parse_rate(text: object) -> object:
-    """`60/minute` → Rate(60, 60)."""
-    if not isinstance(text, str):
-        return text
+def parse_rate(text: str) -> Rate:
+    """`60/minute` → Rate(60, 60). Raises ValueError."""
     match = re.fullmatch(r"([1-9]\d*)/(second|minute|hour|day)", text.strip())
     if not match:
         raise ValueError(f"a rate looks like 60/minute (second, minute, hour or day), not {text!r}")
     return Rate(int(match[1]), PERIODS[match[2]])
 
 
-RateField = Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str)]
+RateField = Annotated[
+    Rate, BeforeValidator(lambda rate: parse_rate(rate) if isinstance(rate, str) else rate), PlainSerializer(str)
+]
 
 
 class Settings(BaseSettings):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import orjson
+from pydantic_core import from_json, to_json
 
 from agents.src.services.database import Row
 from agents.src.services.task_sql import WIDTH
@@ -14,7 +14,7 @@ def started_event(task: Task, seq: int, now: float) -> Event:
 
 
 def event_of(row: Row) -> Event:
-    return Event(row[0], row[1], EventType(row[2]), row[3], orjson.loads(row[4]))
+    return Event(row[0], row[1], EventType(row[2]), row[3], from_json(row[4]))
 
 
 def event_row(event: Event) -> Row:
@@ -22,7 +22,7 @@ def event_row(event: Event) -> Row:
 
 
 def dumped(value: dict[str, Any]) -> str:
-    return orjson.dumps(value).decode()
+    return to_json(value).decode()
 
 
 def usage_row(usage: Usage) -> Row:
@@ -49,8 +49,8 @@ def task_of(row: Row) -> Task:
         caller=row[3],
         created_at=row[4],
         status=Status(row[5]),
-        args=orjson.loads(row[6]),
-        metadata=orjson.loads(row[7]),
+        args=from_json(row[6]),
+        metadata=from_json(row[7]),
         priority=row[8],
         attempt=row[9],
         result=Result.model_validate_json(row[10]) if row[10] else None,
@@ -59,6 +59,7 @@ def task_of(row: Row) -> Task:
         started_at=row[17],
         finished_at=row[18],
         cancel_requested=bool(row[19]),
+        run_at=row[20],
     )
 
 

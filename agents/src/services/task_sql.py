@@ -2,7 +2,7 @@
 
 COLUMNS = (
     "id, skill, prompt, caller, created_at, status, args, metadata, priority, attempt, result, error, input_tokens, "
-    "output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd, started_at, finished_at, cancel_requested"
+    "output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd, started_at, finished_at, cancel_requested, run_at"
 )
 WIDTH = len(COLUMNS.split(","))
 INSERT = """

@@ -40,10 +40,6 @@ class SqlTaskStore:
         self._hub = hub
         self._clock = clock
 
-    def listen(self) -> None:
-        """Tells the hub of other processes' changes, on the running event loop."""
-        self._db.watch(self._hub.signal)
-
     async def add(self, task: Task, brief: Brief, key: Key | None = None, claim: Claim | None = None) -> Added:
         now = task.created_at
         started = task.to(Status.RUNNING, attempt=1, started_at=now) if claim else task

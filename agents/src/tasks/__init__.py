@@ -1,21 +1,24 @@
 """The durable heart: tasks, their runs and their numbered events."""
 
 from agents.src.tasks.brief import Brief, ClaudeOptions, InputFile, OnCrash, Retries
-from agents.src.tasks.caller import Caller
+from agents.src.tasks.caller import ROOT, Caller
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
 from agents.src.tasks.event import Draft, Event, EventType
 from agents.src.tasks.execution import Execution, Stop, Tools
-from agents.src.tasks.files import FileInfo, FileStore
+from agents.src.tasks.files import FileInfo, FileStore, distinct, safe_name
 from agents.src.tasks.hub import Following, Hub
 from agents.src.tasks.recovery import Recovery
 from agents.src.tasks.run import Claim, Ending, Run, cancelled
 from agents.src.tasks.runner import Runner
+from agents.src.tasks.solo import Solo
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals
 from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Failure, Frozen, Result, Status, Task, Usage
+from agents.src.tasks.underway import Underway
 from agents.src.tasks.worker import Worker
 
 __all__ = [
+    "ROOT",
     "Added",
     "Artifact",
     "Brief",
@@ -45,6 +48,7 @@ __all__ = [
     "Retries",
     "Run",
     "Runner",
+    "Solo",
     "Status",
     "Stop",
     "Task",
@@ -52,12 +56,15 @@ __all__ = [
     "TaskStore",
     "Tools",
     "Totals",
+    "Underway",
     "Usage",
     "Worker",
     "Workspace",
     "Workspaces",
     "cancelled",
+    "distinct",
     "ended_within",
+    "safe_name",
     "tail",
     "until_ended",
 ]

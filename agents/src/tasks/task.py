@@ -115,6 +115,8 @@ class Task:
     started_at: float | None = None
     finished_at: float | None = None
     cancel_requested: bool = False
+    run_at: float = 0.0
+    """For a queued task: not before this."""
 
     def to(self, status: Status, **changes: Any) -> Self:
         """The task after a move to `status`; IllegalMove where the table of moves has no such move."""

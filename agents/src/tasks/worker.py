@@ -2,57 +2,47 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from agents.src.clock import Clock
 from agents.src.errors import Unavailable
 from agents.src.tasks.event import Event, EventType
-from agents.src.tasks.execution import Execution, Stop
 from agents.src.tasks.hub import Hub
 from agents.src.tasks.recovery import Recovery
 from agents.src.tasks.run import Claim, Run
 from agents.src.tasks.store import TaskStore
 from agents.src.tasks.task import Task
+from agents.src.tasks.underway import HEARTBEAT, Underway
 
 log = structlog.get_logger()
 
-LEASE = 20.0
-"""Seconds that a lease holds without being renewed."""
-HEARTBEAT = 3.0
-"""Seconds between two renewals, and between two looks for tasks that others abandoned."""
-
 
 class Worker:
-    """Implements `Runner`. `limits` are the skills' own caps on tasks at once."""
+    """Implements `Runner`. `cap` is the most tasks at once, `limits` the most of single skills."""
 
     def __init__(
         self,
-        name: str,
-        cap: int,
+        underway: Underway,
         store: TaskStore,
-        execution_of: Callable[[Run], Execution],
         recovery: Recovery,
         hub: Hub,
         clock: Clock,
+        cap: int,
         limits: Mapping[str, int],
     ) -> None:
-        self.name = name
-        self._cap = cap
+        self._underway = underway
         self._store = store
-        self._execution_of = execution_of
         self._recovery = recovery
         self._hub = hub
         self._clock = clock
+        self._cap = cap
         self._limits = limits
-        self._running: dict[str, tuple[Execution, asyncio.Task[None]]] = {}
         self._places: Counter[str] = Counter()
         self._backlog = True
         """Whether the queue may hold something to claim: then nobody jumps it."""
         self._claiming = False
-        self._in_doubt = False
         self._stopping = False
         self._next_due: float | None = None
         self._wake = asyncio.Event()
@@ -64,7 +54,7 @@ class Worker:
         if self._backlog or self._claiming or self._stopping or not self._free() or self._is_full(skill):
             return None
         self._places[skill] += 1
-        return self._claim()
+        return self._underway.claim()
 
     def release(self, skill: str) -> None:
         # What a full skill left queued was passed over when the queue was last looked through.
@@ -76,10 +66,9 @@ class Worker:
             self._wake.set()
 
     def begin(self, run: Run) -> None:
-        execution = self._execution_of(run)
-        self._running[run.id] = (execution, asyncio.create_task(self._carry_out(execution)))
+        self._underway.begin(run).add_done_callback(lambda _: self.release(run.task.skill))
 
-    async def start(self, task: Task) -> None:  # noqa: ARG002  # whichever task is the first is the next
+    async def start(self, task: Task) -> None:  # noqa: ARG002  # whichever task is the first in the queue is the next
         self._look()
 
     # Its life
@@ -87,21 +76,20 @@ class Worker:
     async def open(self) -> None:
         """Settles what dead workers left behind, then works until `close`."""
         self._hub.listeners.append(self._heard)
+        self._underway.open()
         await self._recovery.recover()
-        self._loops = [asyncio.create_task(self._work()), asyncio.create_task(self._beat())]
+        self._loops = [asyncio.create_task(self._work()), asyncio.create_task(self._recover())]
 
     async def close(self) -> None:
         """Gives its tasks back, ending their processes, and stops."""
         self._stopping = True
         self._wake.set()
         if self._loops:
+            # Not cancelled: a claim that is under way would be lost.
             await self._loops[0]
             self._loops[1].cancel()
-        carried = list(self._running.values())
-        for execution, _ in carried:
-            execution.stop(Stop.SHUTDOWN)
-        await asyncio.gather(*(work for _, work in carried), *self._loops[1:], return_exceptions=True)
-        with suppress(ValueError):
+        await self._underway.close()
+        if self._heard in self._hub.listeners:
             self._hub.listeners.remove(self._heard)
 
     # The queue
@@ -112,23 +100,23 @@ class Worker:
     def _is_full(self, skill: str) -> bool:
         return self._places[skill] >= self._limits.get(skill, self._cap)
 
-    def _claim(self) -> Claim:
-        return Claim(self.name, self._clock.now() + LEASE)
-
     def _look(self) -> None:
         self._backlog = True
         self._wake.set()
+
+    def _heard(self, events: Sequence[Event]) -> None:
+        """From the hub: another process changed something (no events), or a task is back in the queue."""
+        if not events or events[-1].type is EventType.REQUEUED:
+            self._look()
 
     async def _work(self) -> None:
         while not self._stopping:
             self._wake.clear()
             try:
                 await self._fill()
-                await self._end_cancelled()
             except Unavailable as error:
                 log.warning("queue_unreadable", detail=error.detail)
                 self._next_due = self._clock.now() + HEARTBEAT
-                self._backlog = True
             await self._wait()
 
     async def _fill(self) -> None:
@@ -137,15 +125,15 @@ class Worker:
             self._backlog, self._claiming = False, True
             try:
                 full = [skill for skill in self._limits if self._is_full(skill)]
-                claimed = await self._store.claim(self._claim(), free, full)
+                claimed = await self._store.claim(self._underway.claim(), free, full)
             finally:
                 self._claiming = False
             self._next_due = claimed.next_due
             self._backlog = self._backlog or len(claimed.runs) == free
-            self._in_doubt = self._in_doubt or bool(claimed.runs)
             for run in claimed.runs:
                 self._places[run.task.skill] += 1
-                self.begin(run)
+                work = self._underway.begin(run, claimed_later=True)
+                work.add_done_callback(lambda _, skill=run.task.skill: self.release(skill))  # type: ignore[misc]  # mypy#15459
 
     async def _wait(self) -> None:
         """Until something may be claimable."""
@@ -156,59 +144,10 @@ class Worker:
         except TimeoutError:
             self._backlog, self._next_due = True, None
 
-    async def _carry_out(self, execution: Execution) -> None:
-        try:
-            await execution.carry_out()
-        except Unavailable as error:
-            # Its lease runs out; recovery settles it once the database is back.
-            log.error("run_unsettled", run=execution.run.id, detail=error.detail)  # noqa: TRY400  # the detail says it all
-        finally:
-            del self._running[execution.run.id]
-            self.release(execution.run.task.skill)
-
-    # The heartbeat
-
-    def _heard(self, events: Sequence[Event]) -> None:
-        """From the hub: something happened to a task in this process, or (without events) in another."""
-        if not events:
-            self._in_doubt = True
-            self._look()
-        for event in events:
-            if event.type is EventType.CANCEL_REQUESTED:
-                self._stop_task(event.task_id)
-            elif event.type is EventType.REQUEUED:
-                self._look()
-
-    def _stop_task(self, task_id: str) -> None:
-        for execution, _ in list(self._running.values()):
-            if execution.run.task.id == task_id:
-                execution.stop(Stop.CANCELLED)
-
-    async def _end_cancelled(self) -> None:
-        """Looks for cancellations that were asked for in other processes, or before a claimed run began here."""
-        if not self._in_doubt or not self._running:
-            return
-        self._in_doubt = False
-        for run_id in await self._store.cancellations(self.name):
-            if run_id in self._running:
-                self._running[run_id][0].stop(Stop.CANCELLED)
-
-    async def _beat(self) -> None:
+    async def _recover(self) -> None:
         while True:
             await self._clock.sleep(HEARTBEAT)
             try:
-                if self._running:
-                    await self._renew()
                 await self._recovery.recover()
             except Unavailable as error:
-                log.warning("heartbeat_missed", detail=error.detail)
-
-    async def _renew(self) -> None:
-        # The runs as they are before the question: one begun meanwhile is not lost.
-        running = dict(self._running)
-        held = await self._store.renew(self._claim())
-        for run_id, (execution, _) in running.items():
-            if run_id not in held:
-                execution.stop(Stop.LOST)
-            elif held[run_id]:
-                execution.stop(Stop.CANCELLED)
+                log.warning("recovery_missed", detail=error.detail)

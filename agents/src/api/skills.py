@@ -1,0 +1,134 @@
+"""Routes of the skills room: submitting a request, and the catalogue."""
+
+import math
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from pydantic import ValidationError
+
+from agents.src import errors
+from agents.src.api.auth import caller_of
+from agents.src.api.body import json_body
+from agents.src.api.errors import EVERYWHERE, documented, invalid
+from agents.src.api.preferences import DEFAULT_WAIT, LONGEST_WAIT, read_preference
+from agents.src.api.views import EXAMPLE_ID, Listing, SkillView, TaskView
+from agents.src.bootstrap import Parts
+from agents.src.skills import Catalogue, Dispatched, SkillRequest
+from agents.src.tasks import Caller, Task, ended_within, until_ended
+
+router = APIRouter(tags=["skills"])
+
+KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
+TASK_HEADERS = {
+    "Preference-Applied": {"description": "Which preference was followed.", "schema": {"type": "string"}},
+    "RateLimit-Policy": {"description": "The token's rate.", "schema": {"type": "string"}},
+    "RateLimit": {"description": "What is left of it.", "schema": {"type": "string"}},
+}
+LOCATION = {"Location": {"description": "Where the task can be followed.", "schema": {"type": "string"}}}
+SUBMITTED: dict[int | str, dict[str, Any]] = {
+    200: {"model": TaskView, "description": "The task ended in time.", "headers": TASK_HEADERS},
+    202: {"model": TaskView, "description": "The task is accepted and goes on.", "headers": TASK_HEADERS | LOCATION},
+    **documented(
+        *(errors.SkillNotAllowed, errors.UnknownSkill, errors.UnknownFile, errors.TooLarge, errors.UnsupportedMediaType),
+        *(errors.InvalidRequest, errors.InvalidArguments, errors.KeyReused, *EVERYWHERE),
+    ),
+}
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/SkillRequest"},
+                "examples": {
+                    "planning": {"value": {"skill": "planning", "task": "Create auth system plan"}},
+                    "media": {
+                        "value": {"skill": "media-processing", "task": "convert clip.mov to MP4", "files": [EXAMPLE_ID]},
+                    },
+                },
+            }
+        },
+    }
+}
+PREFER = Header(
+    description=f"`wait=N` (seconds, default {DEFAULT_WAIT}, at most {LONGEST_WAIT}), `respond-async`, or both (RFC 7240)."
+)
+IDEMPOTENCY = Header(description="Sent again with the same body, the key gives the same task.", max_length=257)
+
+
+@router.post("/api/skill", responses=SUBMITTED, openapi_extra=BODY, response_class=Response)
+async def submit_task(
+    request: Request,
+    caller: Annotated[Caller, Depends(caller_of)],
+    prefer: Annotated[str | None, PREFER] = None,
+    idempotency_key: Annotated[str | None, IDEMPOTENCY] = None,
+) -> Response:
+    """Has a skill do something.
+
+    Answers 200 with the result if the task ends while the caller waits, else 202 with where to follow it.
+    """
+    parts: Parts = request.app.state.parts
+    wanted = read_request(await json_body(request, parts.settings.max_body_bytes))
+    preference = read_preference(prefer)
+    task_id = parts.clock.new_id()
+    # Followed from before it exists, so that its end needs no look into the database.
+    with parts.hub.follow(task_id) as following:
+        dispatched = await parts.dispatcher.dispatch(wanted, caller, task_id, read_key(idempotency_key))
+        task = dispatched.task
+        if preference.wait and not task.status.ended:
+            if dispatched.created:
+                task = await ended_within(parts.store, following, task.id, preference.wait)
+            else:
+                task = await until_ended(parts.store, parts.hub, task.id, preference.wait)
+    return answer(task, dispatched, preference.applied)
+
+
+def answer(task: Task, dispatched: Dispatched, applied: str | None) -> Response:
+    headers = {} if task.status.ended else {"Location": f"/api/tasks/{task.id}"}
+    if applied:
+        headers["Preference-Applied"] = applied
+    if left := dispatched.allowance:
+        headers["RateLimit-Policy"] = f'"default";q={left.limit};w={left.period}'
+        headers["RateLimit"] = f'"default";r={left.remaining};t={math.ceil(left.reset)}'
+    body = TaskView.of(task).model_dump_json()
+    return Response(body, 200 if task.status.ended else 202, headers, "application/json")
+
+
+def read_request(body: bytes) -> SkillRequest:
+    try:
+        return SkillRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def read_key(header: str | None) -> str | None:
+    """An idempotency key, quoted as a structured-field string or bare. Raises InvalidRequest."""
+    if header is None:
+        return None
+    match = KEY.fullmatch(header.strip())
+    if not match:
+        raise errors.InvalidRequest("Idempotency-Key: 1 to 255 printable ASCII characters without spaces are expected.")
+    return match[1]
+
+
+def visible(parts: Parts, caller: Caller) -> Catalogue:
+    return parts.catalogue if caller.skills is None else parts.catalogue.only(caller.skills)
+
+
+@router.get("/api/skills", responses=documented(*EVERYWHERE))
+async def list_skills(request: Request, caller: Annotated[Caller, Depends(caller_of)]) -> Listing[SkillView]:
+    """The skills that this token may use."""
+    parts: Parts = request.app.state.parts
+    default = parts.settings.task_timeout_seconds
+    return Listing(items=[SkillView.of(skill, default) for skill in visible(parts, caller)])
+
+
+@router.get("/api/skills/{name}", responses=documented(errors.UnknownSkill, errors.InvalidRequest, *EVERYWHERE))
+async def show_skill(
+    request: Request,
+    caller: Annotated[Caller, Depends(caller_of)],
+    name: Annotated[str, Path(description="The skill's name.", examples=["planning"], max_length=200)],
+) -> SkillView:
+    """One skill: what it does, which arguments it takes."""
+    parts: Parts = request.app.state.parts
+    return SkillView.of(visible(parts, caller).get(name), parts.settings.task_timeout_seconds)

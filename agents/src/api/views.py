@@ -1,0 +1,255 @@
+"""What is sent and received, as the OpenAPI document shows it."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.src.clock import iso
+from agents.src.skills import Skill
+from agents.src.tasks import Event, EventType, Failure, FileInfo, Status, Task, Totals, Usage
+
+T = TypeVar("T")
+ID = r"^[0-9a-hjkmnp-tv-z]{26}$"
+EXAMPLE_ID = "01kagq8s5c2v8m3r7x9t4n6w0z"
+DATE = {"format": "date-time", "examples": ["2026-01-31T09:30:00.123Z"]}
+
+TaskId = Annotated[str, Path(pattern=ID, description="The task's id.", examples=[EXAMPLE_ID])]
+FileId = Annotated[str, Path(pattern=ID, description="The file's id.", examples=[EXAMPLE_ID])]
+Cursor = Annotated[str | None, Query(pattern=ID, description="`next` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Entries on a page.")]
+Moment = Annotated[str, Field(json_schema_extra=DATE)]
+
+
+class Listing(BaseModel, Generic[T]):
+    """One page. `next` is the cursor of the page that follows, null on the last."""
+
+    items: list[T]
+    next: str | None = None
+
+
+class ArtifactView(BaseModel):
+    """A file that the task left."""
+
+    name: str
+    size: int = Field(description="Bytes.")
+    media_type: str
+    url: str = Field(description="Where to get it, relative to this server.")
+
+
+class ResultView(BaseModel):
+    """What came of the task."""
+
+    text: str
+    data: Any = None
+    artifacts: list[ArtifactView]
+
+
+class TaskView(BaseModel):
+    """One request to a skill."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": EXAMPLE_ID,
+                    "skill": "planning",
+                    "task": "Create auth system plan",
+                    "args": {},
+                    "status": "completed",
+                    "result": {
+                        "text": "The plan has six steps …",
+                        "data": None,
+                        "artifacts": [
+                            {
+                                "name": "plan.md",
+                                "size": 5120,
+                                "media_type": "text/markdown",
+                                "url": f"/api/tasks/{EXAMPLE_ID}/artifacts/plan.md",
+                            }
+                        ],
+                    },
+                    "error": None,
+                    "usage": {
+                        "input_tokens": 5200,
+                        "output_tokens": 1800,
+                        "cache_read_tokens": 0,
+                        "cache_creation_tokens": 0,
+                        "cost_usd": 0.07,
+                    },
+                    "caller": "root",
+                    "attempt": 1,
+                    "priority": 0,
+                    "metadata": {},
+                    "created_at": "2026-01-31T09:30:00.123Z",
+                    "started_at": "2026-01-31T09:30:00.125Z",
+                    "finished_at": "2026-01-31T09:31:12.004Z",
+                }
+            ]
+        }
+    )
+
+    id: str
+    skill: str
+    task: str
+    args: dict[str, Any]
+    status: Status
+    result: ResultView | None
+    error: Failure | None
+    usage: Usage
+    caller: str
+    attempt: int = Field(description="How many runs have begun.")
+    priority: int
+    metadata: dict[str, Any]
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+
+    @classmethod
+    def of(cls, task: Task) -> "TaskView":
+        # Built from checked parts: validating them again would cost more than all the rest of the answer.
+        return cls.model_construct(
+            id=task.id,
+            skill=task.skill,
+            task=task.prompt,
+            args=task.args,
+            status=task.status,
+            result=result_of(task),
+            error=task.error,
+            usage=task.usage,
+            caller=task.caller,
+            attempt=task.attempt,
+            priority=task.priority,
+            metadata=task.metadata,
+            created_at=iso(task.created_at),
+            started_at=iso(task.started_at) if task.started_at else None,
+            finished_at=iso(task.finished_at) if task.finished_at else None,
+        )
+
+
+def result_of(task: Task) -> ResultView | None:
+    if task.result is None:
+        return None
+    artifacts = [
+        ArtifactView.model_construct(
+            name=artifact.name,
+            size=artifact.size,
+            media_type=artifact.media_type,
+            url=f"/api/tasks/{task.id}/artifacts/{quoted(artifact.name)}",
+        )
+        for artifact in task.result.artifacts
+    ]
+    return ResultView.model_construct(text=task.result.text, data=task.result.data, artifacts=artifacts)
+
+
+def quoted(name: str) -> str:
+    from urllib.parse import quote
+
+    return quote(name, safe="")
+
+
+class EventView(BaseModel):
+    """The data of one server-sent event."""
+
+    seq: int
+    type: EventType
+    at: Moment
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: Event) -> "EventView":
+        return cls.model_construct(seq=event.seq, type=event.type, at=iso(event.at), data=event.data)
+
+
+class FileView(BaseModel):
+    """A file that was handed over."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"id": EXAMPLE_ID, "name": "clip.mov", "size": 1048576, "media_type": "video/quicktime", "sha256": "9f86d0…"}
+            ]
+        }
+    )
+
+    id: str
+    name: str = Field(description="The safe form of the name it was given.")
+    size: int = Field(description="Bytes.")
+    media_type: str
+    sha256: str
+
+    @classmethod
+    def of(cls, file: FileInfo) -> "FileView":
+        return cls(id=file.id, name=file.name, size=file.size, media_type=file.media_type, sha256=file.sha256)
+
+
+class SkillView(BaseModel):
+    """One entry of the catalogue."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "planning",
+                    "description": "Writes an implementation plan for a task.",
+                    "engine": "claude",
+                    "arguments": None,
+                    "timeout": 1800,
+                    "resources": {"cpu": 1.0, "memory": 2048},
+                }
+            ]
+        }
+    )
+
+    name: str
+    description: str
+    engine: str
+    arguments: dict[str, Any] | None = Field(description="JSON Schema of `args`; null where the skill takes none.")
+    timeout: float = Field(description="Seconds that an attempt may take.")
+    resources: dict[str, Any] = Field(description="What its container has, as its info.md declares it.")
+
+    @classmethod
+    def of(cls, skill: Skill, default_timeout: float) -> "SkillView":
+        return cls(
+            name=skill.name,
+            description=skill.description,
+            engine=skill.engine,
+            arguments=skill.arguments,
+            timeout=skill.timeout or default_timeout,
+            resources=skill.resources.model_dump(mode="json", exclude_defaults=True, exclude={"secrets"}),
+        )
+
+
+class HealthView(BaseModel):
+    """The server answers."""
+
+    status: str = Field(examples=["ok"])
+    version: str = Field(examples=["0.1.0"])
+
+
+class StatusView(BaseModel):
+    """What is going on, for this caller's tasks (the root token's: all tasks)."""
+
+    running: int
+    queued: int
+    by_status: dict[Status, int]
+    usage: Usage
+    caller: str
+    version: str
+
+    @classmethod
+    def of(cls, totals: Totals, caller: str, version: str) -> "StatusView":
+        by_status = {status: totals.by_status.get(status, 0) for status in Status}
+        return cls(
+            running=by_status[Status.RUNNING],
+            queued=by_status[Status.QUEUED],
+            by_status=by_status,
+            usage=totals.usage,
+            caller=caller,
+            version=version,
+        )
+
+
+def views(tasks: Sequence[Task]) -> list[TaskView]:
+    return [TaskView.of(task) for task in tasks]

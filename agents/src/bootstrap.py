@@ -1,0 +1,109 @@
+"""The composition root: the only place that names adapters. Tests call the same functions with other arguments."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents import __version__
+from agents.src.clock import Clock
+from agents.src.services.claude_code import ClaudeEngine
+from agents.src.services.claude_credentials import CredentialSource
+from agents.src.services.database import Db, open_database
+from agents.src.services.files import FolderFiles
+from agents.src.services.markdown import read_catalogue
+from agents.src.services.processes import end_runs_of, is_gone, worker_name
+from agents.src.services.rehearsal import read_script
+from agents.src.services.script import ScriptEngine
+from agents.src.services.task_store import SqlTaskStore
+from agents.src.services.token_store import SqlTokenStore
+from agents.src.settings import Settings
+from agents.src.skills import Catalogue, Dispatcher, TokenStore
+from agents.src.tasks import Engine, Execution, FileStore, Hub, Recovery, Runner, Solo, TaskStore, Tools, Underway, Worker
+
+VERSION = __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The assembled program. Belongs to the event loop that opens it."""
+
+    settings: Settings
+    clock: Clock
+    catalogue: Catalogue
+    db: Db
+    hub: Hub
+    store: TaskStore
+    files: FileStore
+    tokens: TokenStore
+    dispatcher: Dispatcher
+    worker: Worker | None
+    solo: Solo | None
+
+    async def open(self) -> None:
+        """Listens to other processes, recovers what died, and starts to work."""
+        self.db.watch(self.hub.signal)
+        if self.worker:
+            await self.worker.open()
+        if self.solo:
+            self.solo.open()
+
+    async def close(self) -> None:
+        """Ends open streams, gives running tasks back, and closes the database."""
+        self.hub.close()
+        if self.worker:
+            await self.worker.close()
+        if self.solo:
+            await self.solo.close()
+        await self.db.close()
+
+
+def bootstrap(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    catalogue: Catalogue | None = None,
+    engines: Mapping[str, Engine] | None = None,
+    db: Db | None = None,
+    runner: Runner | None = None,
+    alone: bool = False,
+    name: str | None = None,
+) -> Parts:
+    """Assembles the program.
+
+    Tasks run in this process: any of the queue's, or, `alone`, only those submitted here. With a `runner` they run elsewhere.
+    `name` is the worker's. Raises InvalidSkill, Misconfigured, Unavailable.
+    """
+    clock = clock or Clock()
+    catalogue = catalogue or read_catalogue(settings.skills_dir)
+    hub = Hub()
+    db = db or open_database(settings.database_url.get_secret_value() if settings.database_url else None, settings.state_dir)
+    store = SqlTaskStore(db, hub, clock)
+    tokens = SqlTokenStore(db, clock)
+    files = FolderFiles(settings.state_dir, settings.state_dir / "work", db, clock, settings.max_file_bytes)
+    tools = Tools(store, engines if engines is not None else default_engines(settings, catalogue), files, clock)
+    underway = Underway(name or worker_name(), store, lambda run: Execution(run, tools), hub, clock)
+    solo = Solo(underway, store, clock) if alone and not runner else None
+    worker = None
+    if not runner and not solo:
+        recovery = Recovery(store, clock, is_gone, end_runs_of)
+        limits = {skill.name: skill.resources.max_containers for skill in catalogue if skill.resources.max_containers}
+        worker = Worker(underway, store, recovery, hub, clock, settings.max_concurrent_tasks, limits)
+    chosen = runner or solo or worker
+    assert chosen is not None  # one of the three, by the lines above
+    dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, settings.task_timeout_seconds)
+    return Parts(settings, clock, catalogue, db, hub, store, files, tokens, dispatcher, worker, solo)
+
+
+def default_engines(settings: Settings, catalogue: Catalogue) -> dict[str, Engine]:
+    return {"claude": claude_engine(settings), "script": ScriptEngine(folders(catalogue))}
+
+
+def claude_engine(settings: Settings) -> ClaudeEngine:
+    credentials = CredentialSource(settings.claude_config_dir, settings.anthropic_api_key, settings.claude_code_oauth_token)
+    rehearsal = read_script(settings.rehearsal) if settings.rehearsal else None
+    return ClaudeEngine(credentials, settings.anthropic_base_url, rehearsal)
+
+
+def folders(catalogue: Catalogue) -> Callable[[str], Path]:
+    """Where a skill's program lies."""
+    return lambda name: catalogue.get(name).folder

@@ -1,0 +1,204 @@
+"""The `claude` engine: Claude Code does the work of a run, through claude-agent-sdk."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from pydantic import SecretStr
+
+from agents.src.errors import EngineFailed, ModelRefused
+from agents.src.services.claude_credentials import Credentials, CredentialSource
+from agents.src.services.claude_environment import find_claude, launcher
+from agents.src.services.claude_errors import broken, failure_of
+from agents.src.services.claude_events import Meter, drafts, without
+from agents.src.services.claude_tools import ToolRules, read_rules
+from agents.src.services.messages_proxy import messages_proxy
+from agents.src.services.processes import MARK, end_run, to_the_end
+from agents.src.services.rehearsal import Rehearsal, Script
+from agents.src.tasks import Brief, Draft, EventType, Result, Workspace
+
+if TYPE_CHECKING:
+    from claude_agent_sdk import ClaudeAgentOptions, Message, ResultMessage
+    from claude_agent_sdk.types import EffortLevel, HookContext, HookInput, PreToolUseHookInput, SyncHookJSONOutput
+
+QUEUED = 64  # messages read ahead of the reader
+LARGEST_MESSAGE = 64 << 20  # bytes; one message may hold a whole file
+QUIET = {
+    "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+}
+SURROUNDINGS = """\
+You work in a folder of your own, and nobody can answer questions while you do. Files that were handed over with the task
+are in `input/`. What you leave in `output/` is handed to the caller together with your last message."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaudeEngine:
+    """Runs a skill's instruction in Claude Code, in a home of its own, with no more tools than the skill allows.
+
+    With a `rehearsal`, its script speaks in place of the model, and no credentials are looked for. `retries` says how often
+    Claude Code asks a failing service again; it waits half a second before the first time and twice as long each further one.
+    """
+
+    credentials: CredentialSource
+    base_url: str = "https://api.anthropic.com"
+    rehearsal: Script | None = None
+    cli: Path | None = None
+    """The `claude` program; None finds it."""
+    retries: int = 6
+
+    uses_folder = True
+
+    async def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+        """Raises NoCredentials, CredentialsRefused, ModelOverloaded, ModelRefused, TurnsExhausted, BudgetExhausted, EngineFailed."""
+        from claude_agent_sdk import ResultMessage
+
+        folder = workspace.folder.resolve()
+        meter, result = Meter(), None
+        async with AsyncExitStack() as stack:
+            stage = await stack.enter_async_context(Rehearsal(self.rehearsal)) if self.rehearsal else None
+            if stage:
+                yield Draft(EventType.WARNING, {"code": "rehearsal", "message": announcement(stage.script)})
+            program = await self._prepare(stack, stage, workspace)
+            options = _options(brief, program, read_rules(brief.claude.allowed_tools, folder), workspace.run_id)
+            messages = await stack.enter_async_context(aclosing(_messages(prompt_of(brief), options, workspace.run_id)))
+            async for message in messages:
+                for draft in drafts(message, folder):
+                    yield draft
+                if isinstance(message, ResultMessage):
+                    yield meter.usage_of(message)
+                    result = message
+        yield _outcome(result, stage, folder)
+
+    async def _prepare(self, stack: AsyncExitStack, stage: Rehearsal | None, workspace: Workspace) -> Path:
+        """Opens the way to the model, and gives the program that starts Claude Code on it."""
+        if stage:
+            url, credentials = stage.url, Credentials("ANTHROPIC_API_KEY", SecretStr("rehearsal"), "the rehearsal")
+        else:
+            url, credentials = self.base_url, await self.credentials.find()
+        entrance = await stack.enter_async_context(messages_proxy(url, credentials.secret))
+        environment = QUIET | {
+            MARK: workspace.run_id,
+            "ANTHROPIC_BASE_URL": entrance.url,
+            credentials.variable: entrance.key,
+            "CLAUDE_CODE_MAX_RETRIES": str(self.retries),
+        }
+        return stack.enter_context(launcher(self.cli or find_claude(), workspace.folder.parent, environment))
+
+
+def announcement(script: Script) -> str:
+    return f"This was a rehearsal: no model was asked, every reply came from {script.name}."
+
+
+def prompt_of(brief: Brief) -> str:
+    """The task in the caller's words, then its arguments and files."""
+    parts = [brief.prompt]
+    if brief.args:
+        parts.append(f"Arguments:\n```json\n{json.dumps(brief.args, indent=2, ensure_ascii=False)}\n```")
+    if brief.files:
+        parts.append("Files handed over:\n" + "\n".join(f"- input/{file.name}" for file in brief.files))
+    return "\n\n".join(parts)
+
+
+def _options(brief: Brief, program: Path, rules: ToolRules, run_id: str) -> "ClaudeAgentOptions":
+    from claude_agent_sdk import ClaudeAgentOptions, HookMatcher
+
+    async def guard(call: "HookInput", _id: str | None, _context: "HookContext") -> "SyncHookJSONOutput":
+        tool = cast("PreToolUseHookInput", call)
+        reason = rules.refusal(tool["tool_name"], tool["tool_input"])
+        return _denial(reason) if reason else {}
+
+    wanted = brief.claude
+    return ClaudeAgentOptions(
+        cli_path=program,
+        cwd=rules.folder,
+        env={MARK: run_id},
+        system_prompt={"type": "preset", "preset": "claude_code", "append": f"{brief.instruction}\n\n{SURROUNDINGS}"},
+        verbatim_prompts=True,  # a caller's `@/etc/passwd` or `/command` is text
+        model=wanted.model,
+        effort=cast("EffortLevel | None", wanted.effort),
+        max_turns=wanted.max_turns,
+        max_budget_usd=wanted.budget_usd,
+        tools=rules.names,
+        allowed_tools=rules.allowed,
+        permission_mode="dontAsk",
+        extra_args={"restricted": None},
+        hooks={"PreToolUse": [HookMatcher(hooks=[guard], on_failure="block")]},
+        setting_sources=[],
+        strict_mcp_config=True,
+        max_buffer_size=LARGEST_MESSAGE,
+        stderr=lambda line: log.warning("claude: %s", line),
+    )
+
+
+def _denial(reason: str) -> "SyncHookJSONOutput":
+    return {
+        "hookSpecificOutput": {
+            "hookEventName": "PreToolUse",
+            "permissionDecision": "deny",
+            "permissionDecisionReason": reason,
+        }
+    }
+
+
+async def _messages(prompt: str, options: "ClaudeAgentOptions", run_id: str) -> AsyncGenerator["Message", None]:
+    """What Claude Code says, until it ends. Closing this, or cancelling who reads it, ends all of the run's processes.
+
+    The SDK runs in a task of its own, so that its cancel scopes are entered and left in one place whoever closes this.
+    """
+    from claude_agent_sdk import ResultMessage
+
+    queue: asyncio.Queue[Message | Exception | None] = asyncio.Queue(QUEUED)
+    reader = asyncio.create_task(_read(prompt, options, queue))
+    finished = False
+    try:
+        while (item := await queue.get()) is not None:
+            if not isinstance(item, Exception):
+                finished = finished or isinstance(item, ResultMessage)
+                yield item
+            elif not finished:  # after a result, it is the same failure once more
+                log.warning("claude: %s", item)
+                raise broken(item)
+    finally:
+        await to_the_end(_end(run_id, reader))
+
+
+async def _end(run_id: str, reader: asyncio.Task[None]) -> None:
+    await end_run(run_id)
+    reader.cancel()
+    await asyncio.wait({reader})
+
+
+async def _read(prompt: str, options: "ClaudeAgentOptions", queue: "asyncio.Queue[Message | Exception | None]") -> None:
+    from claude_agent_sdk import query
+
+    try:
+        async with aclosing(cast("AsyncGenerator[Message, None]", query(prompt=prompt, options=options))) as messages:
+            async for message in messages:
+                await queue.put(message)
+    except Exception as error:  # noqa: BLE001  # whatever ends the other process's stream, who waits for it must hear of it
+        await queue.put(error)
+    await queue.put(None)
+
+
+def _outcome(result: "ResultMessage | None", stage: Rehearsal | None, folder: Path) -> Result:
+    if stage and stage.failure:
+        raise ModelRefused(without(folder, stage.failure))
+    if result is None:
+        raise EngineFailed("Claude Code ended without a result; the worker's log says more. Run the task again.")
+    if failure := failure_of(result):
+        raise failure
+    text: str = without(folder, result.result or "")
+    if not stage:
+        return Result(text=text)
+    if stage.unheard:
+        raise ModelRefused(stage.unheard)
+    return Result(text=f"{announcement(stage.script)}\n\n{text}", data={"rehearsal": True})

@@ -1,0 +1,106 @@
+"""What a skill's `allowed-tools` mean to Claude Code, and a guard for what it would allow beyond them.
+
+Claude Code offers only the tools named (`--tools`), asks nobody (`dontAsk`) and keeps file tools inside the working folder
+(`--restricted`). Still it would let a scoped rule's tool do more than the rule says: read anywhere in the folder, and
+run any command that only reads. So each call passes the guard too.
+"""
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FILE_ARGUMENT = {"Read": "file_path", "Write": "file_path", "Edit": "file_path", "NotebookEdit": "notebook_path"}
+FOLDER_ARGUMENT = {"Glob": "path", "Grep": "path"}
+WRITES = frozenset({"Write", "NotebookEdit"})
+EVERYTHING = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRules:
+    """The allowed tools, each with the patterns it is limited to; no patterns, no limit."""
+
+    patterns: dict[str, tuple[str, ...]]
+    folder: Path
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.patterns)
+
+    @property
+    def allowed(self) -> list[str]:
+        """The rules as Claude Code reads them: it knows one kind of rule, `Edit`, for all tools that write files."""
+        return [
+            f"{'Edit' if name in WRITES else name}({pattern})" if pattern else name
+            for name, patterns in self.patterns.items()
+            for pattern in patterns or ("",)
+        ]
+
+    def refusal(self, tool: str, arguments: dict[str, Any]) -> str | None:
+        """Why this call may not happen, in words for the model; None if it may."""
+        if tool not in self.patterns:
+            return f"This skill does not allow the tool {tool}."
+        patterns = self.patterns[tool]
+        if not patterns or self._fits(tool, arguments, patterns):
+            return None
+        return f"This skill allows {tool} only for: {', '.join(patterns)}"
+
+    def _fits(self, tool: str, arguments: dict[str, Any], patterns: tuple[str, ...]) -> bool:
+        if tool == "Bash":
+            found = commands(str(arguments.get("command", "")))
+            return bool(found) and all(_matches_command(command, patterns) for command in found)
+        if argument := FILE_ARGUMENT.get(tool) or FOLDER_ARGUMENT.get(tool):
+            return self._is_inside(str(arguments.get(argument) or "."), patterns)
+        return True  # rules of other tools (WebFetch's domains, Agent's types) are Claude Code's to judge
+
+    def _is_inside(self, path: str, patterns: tuple[str, ...]) -> bool:
+        try:
+            inner = (self.folder / path).resolve().relative_to(self.folder.resolve()).as_posix()
+        except (OSError, ValueError):  # outside, or no path at all
+            return False
+        return any(_path_pattern(pattern).fullmatch(inner) for pattern in patterns)
+
+
+def read_rules(allowed_tools: Iterable[str], folder: Path) -> ToolRules:
+    """Rules such as `Read`, `Write(output/**)`, `Bash(git log *)`; paths are relative to `folder`."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for rule in allowed_tools:
+        name, _, rest = rule.partition("(")
+        found[name.strip()].append(rest.removesuffix(")").strip() or EVERYTHING)
+    return ToolRules({name: () if EVERYTHING in rules else tuple(rules) for name, rules in found.items()}, folder)
+
+
+def commands(line: str) -> list[str]:
+    """The commands that a shell line is made of; none where it holds what cannot be taken apart for certain."""
+    if re.search(r"[`\\\n()<>]|\$[({]", line):
+        return []
+    lexer = shlex.shlex(line, posix=False, punctuation_chars=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    parts: list[list[str]] = [[]]
+    try:
+        for token in lexer:
+            parts.append([]) if re.fullmatch("[;&|]+", token) else parts[-1].append(token)
+    except ValueError:  # a quotation without an end
+        return []
+    return [" ".join(part) for part in parts if part]
+
+
+def _matches_command(command: str, patterns: tuple[str, ...]) -> bool:
+    return any(_command_pattern(pattern).fullmatch(command) for pattern in patterns)
+
+
+def _command_pattern(pattern: str) -> re.Pattern[str]:
+    """`git log *` and the older `git log:*` match `git log` with or without arguments."""
+    start = re.sub(r"(:| )\*$", "", pattern)
+    rest = r"( .*)?" if start != pattern else ""
+    return re.compile(".*".join(map(re.escape, start.split("*"))) + rest)
+
+
+def _path_pattern(pattern: str) -> re.Pattern[str]:
+    """`*` within one name, `**` across folders; `output/**` is the folder too."""
+    parts = re.split(r"(/\*\*$|\*\*/|\*\*|\*)", pattern.removeprefix("./").removeprefix("/"))
+    meaning = {"/**": "(/.*)?", "**/": "(.*/)?", "**": ".*", "*": "[^/]*"}
+    return re.compile("".join(meaning.get(part) or re.escape(part) for part in parts))

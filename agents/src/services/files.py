@@ -1,0 +1,151 @@
+"""Files, artifacts and workspaces in folders. Implements `FileStore` and `Workspaces`."""
+
+import asyncio
+import hashlib
+import mimetypes
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from agents.src.clock import Clock
+from agents.src.errors import TooLarge, UnknownArtifact, UnknownFile
+from agents.src.services.database import Db
+from agents.src.tasks import Artifact, FileInfo, Run, Workspace, distinct, safe_name
+
+FLUSH = 1 << 20
+"""Bytes gathered before they are written."""
+
+
+async def nothing() -> None:
+    """A plain folder shows its changes at once."""
+
+
+class FolderFiles:
+    """`publish` makes what was written visible to other containers, `refresh` makes visible here what they published."""
+
+    def __init__(
+        self,
+        root: Path,
+        scratch: Path,
+        db: Db,
+        clock: Clock,
+        largest: int,
+        publish: Callable[[], Awaitable[None]] = nothing,
+        refresh: Callable[[], Awaitable[None]] = nothing,
+    ) -> None:
+        self._files = root / "files"
+        self._artifacts = root / "artifacts"
+        self._scratch = scratch
+        self._db = db
+        self._clock = clock
+        self._largest = largest
+        self._publish = publish
+        self._refresh = refresh
+
+    # Files that are handed over
+
+    async def put(self, caller: str, name: str, media_type: str | None, chunks: AsyncIterator[bytes]) -> FileInfo:
+        self._files.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file_id, name = self._clock.new_id(), safe_name(name)
+        part = self._files / f"{file_id}.part"
+        try:
+            size, sha256 = await self._receive(part, chunks)
+            await asyncio.to_thread(part.rename, self._files / file_id)
+        finally:
+            part.unlink(missing_ok=True)
+        info = FileInfo(file_id, caller, name, size, media_type or media_type_of(name), sha256)
+        await self._publish()
+        values = (info.id, caller, name, size, info.media_type, sha256, self._clock.now())
+        sql = "insert into file (id, caller, name, size, media_type, sha256, created_at) values (?, ?, ?, ?, ?, ?, ?)"
+        await self._db.write(lambda tx: tx.run(sql, *values))
+        return info
+
+    async def _receive(self, part: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
+        """Size and SHA-256 of what came."""
+        size, digest, gathered = 0, hashlib.sha256(), bytearray()
+        with part.open("wb", buffering=0) as file:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > self._largest:
+                    raise TooLarge(f"A file may have at most {self._largest} bytes.")
+                gathered += chunk
+                if len(gathered) >= FLUSH:
+                    await asyncio.to_thread(append, file.write, digest.update, bytes(gathered))
+                    gathered.clear()
+            await asyncio.to_thread(append, file.write, digest.update, bytes(gathered))
+        return size, digest.hexdigest()
+
+    async def info(self, file_id: str) -> FileInfo:
+        sql = "select id, caller, name, size, media_type, sha256 from file where id = ?"
+        rows = await self._db.read(lambda tx: tx.run(sql, file_id))
+        if not rows:
+            raise UnknownFile("There is no file of this id, or it is not yours.")
+        return FileInfo(*rows[0])
+
+    async def path(self, file: FileInfo) -> Path:
+        path = self._files / file.id
+        if not path.is_file():
+            await self._refresh()
+        if not path.is_file():
+            raise UnknownFile(f"The bytes of the file {file.name!r} are gone; upload it again.")
+        return path
+
+    # Artifacts
+
+    async def artifact(self, task_id: str, name: str) -> Path:
+        # Both parts are looked for among what is there, never joined into a path as they came.
+        folder = self._artifacts / safe_name(task_id)
+        path = folder / safe_name(name)
+        if path.name != name or folder.name != task_id:
+            raise UnknownArtifact("The task has no artifact of this name.")
+        if not path.is_file():
+            await self._refresh()
+        if not path.is_file():
+            raise UnknownArtifact("The task has no artifact of this name.")
+        return path
+
+    # Workspaces
+
+    async def open(self, run: Run) -> Workspace:
+        workspace = Workspace(run.id, self._scratch / run.id.replace(":", "-"))
+        await asyncio.to_thread(make_empty, workspace)
+        for file in run.brief.files:
+            source = await self.path(await self.info(file.id))
+            await asyncio.to_thread(shutil.copyfile, source, workspace.input / safe_name(file.name))
+        return workspace
+
+    async def collect(self, run: Run, workspace: Workspace) -> tuple[Artifact, ...]:
+        artifacts = await asyncio.to_thread(keep, workspace.output, self._artifacts / run.task.id)
+        if artifacts:
+            await self._publish()
+        return artifacts
+
+    async def discard(self, workspace: Workspace) -> None:
+        await asyncio.to_thread(shutil.rmtree, workspace.folder, ignore_errors=True)
+
+
+def append(write: Callable[[bytes], object], update: Callable[[bytes], object], data: bytes) -> None:
+    write(data)
+    update(data)
+
+
+def make_empty(workspace: Workspace) -> None:
+    shutil.rmtree(workspace.folder, ignore_errors=True)
+    workspace.input.mkdir(parents=True, mode=0o700)
+    workspace.output.mkdir(mode=0o700)
+
+
+def keep(output: Path, folder: Path) -> tuple[Artifact, ...]:
+    """Moves the files of `output` into `folder`, sub-folders flattened into the names; links are not followed."""
+    found = sorted(path for path in output.rglob("*") if path.is_file() and not path.is_symlink())
+    if not found:
+        return ()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    names = distinct([safe_name("-".join(path.relative_to(output).parts)) for path in found])
+    for path, name in zip(found, names, strict=True):
+        shutil.move(path, folder / name)
+    return tuple(Artifact(name=name, size=(folder / name).stat().st_size, media_type=media_type_of(name)) for name in names)
+
+
+def media_type_of(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -1,0 +1,178 @@
+"""The engine `script`: the skill's own program does the work. `docs/script-skills.md` is the protocol."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic_core import to_json
+
+from agents.src.errors import EngineFailed
+from agents.src.services.child import Child
+from agents.src.services.processes import MARK, end_run, to_the_end
+from agents.src.services.script_messages import LONGEST_LINE, Transcript
+from agents.src.tasks import Brief, Draft, Result, Workspace
+
+CHUNK = 1 << 20  # bytes read at once
+DRAFTS_AHEAD = 2  # a draft may hold a line of 16 MiB
+STDERR_PAUSE = 0.1  # seconds in which lines of stderr gather into one event
+LONGEST_STDERR_LINE = 64 << 10  # bytes; longer ones are cut
+SILENCE = 1.0  # seconds without a word after which pipes that somebody still holds are closed
+
+
+class ScriptEngine:
+    """Runs a skill's program as a child process, in a session and an environment of its own.
+
+    `folder_of` gives a skill's folder by its name; `environment` is what programs get beside the few variables all have.
+    """
+
+    uses_folder = True
+
+    def __init__(self, folder_of: Callable[[str], Path], environment: Mapping[str, str] | None = None) -> None:
+        self._folder_of = folder_of
+        self._environment = dict(environment or {})
+
+    async def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+        """Raises EngineFailed where the program cannot be started, ProgramFailed and ProgramRefused for how it ended."""
+        folder, program = self._folder_of(brief.skill), brief.program or ""
+        names = {folder: brief.skill, workspace.folder: ".", Path(sys.prefix): "python"}
+        child = await _start(_command(folder, program), workspace.folder, self._variables(workspace))
+        running = Running(child, workspace.run_id, names)
+        try:
+            child.send(_document(brief, workspace))
+            while draft := await running.next():
+                yield draft
+            yield running.transcript.outcome(program, await child.exit())
+        finally:
+            await to_the_end(running.close())
+
+    def _variables(self, workspace: Workspace) -> dict[str, str]:
+        """A clean environment: nothing of the server's own, which holds secrets."""
+        folder = str(workspace.folder)
+        return {
+            "PATH": os.pathsep.join(os.get_exec_path()),
+            "HOME": folder,
+            "TMPDIR": folder,
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+            **self._environment,
+            MARK: workspace.run_id,
+        }
+
+
+def _command(folder: Path, program: str) -> list[str]:
+    path = folder / program
+    if not path.is_file():
+        raise EngineFailed(f"The skill has no program {program!r} beside its info.md.")
+    if path.suffix == ".py":
+        return [sys.executable, str(path)]
+    if not os.access(path, os.X_OK):
+        raise EngineFailed(f"The program {program} is not executable: run `chmod +x {program}`, or make it a .py file.")
+    return [str(path)]
+
+
+async def _start(command: list[str], folder: Path, variables: Mapping[str, str]) -> Child:
+    try:
+        return await Child.start(command, folder, variables)
+    except OSError as error:
+        raise EngineFailed(f"The program {Path(command[-1]).name} cannot be started: {error.strerror}.") from error
+
+
+def _document(brief: Brief, workspace: Workspace) -> bytes:
+    """What the program reads on stdin."""
+    return to_json(
+        {
+            "task": brief.prompt,
+            "args": brief.args,
+            "files": [{"name": file.name, "path": str(workspace.input / file.name)} for file in brief.files],
+            "input_dir": str(workspace.input),
+            "output_dir": str(workspace.output),
+            "run_id": workspace.run_id,
+            "timeout": brief.timeout,
+        }
+    )
+
+
+class Running:
+    """A program at work: listens to it, and hands on what it says no faster than it is taken."""
+
+    def __init__(self, child: Child, run_id: str, names: Mapping[Path, str]) -> None:
+        self.transcript = Transcript()
+        self._child = child
+        self._run_id = run_id
+        self._names = sorted(((str(path), name) for path, name in names.items()), reverse=True)  # a folder after what is in it
+        self._drafts: asyncio.Queue[Draft | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(DRAFTS_AHEAD)
+        self._taken = 0
+        self._readers = [asyncio.create_task(self._read_stdout()), asyncio.create_task(self._read_stderr())]
+        self._end = asyncio.gather(*self._readers, self._see_off())
+        self._end.add_done_callback(lambda _: self._drafts.put_nowait(None))
+
+    async def next(self) -> Draft | None:
+        """The next thing that happened; None when the program and its streams have ended. Raises ProgramFailed."""
+        draft = await self._drafts.get()
+        if draft is None:
+            await self._end
+        self._room.release()
+        self._taken += 1
+        return draft
+
+    async def close(self) -> None:
+        """Ends whatever still runs."""
+        await end_run(self._run_id)
+        await self._child.close()
+        for reader in self._readers:
+            reader.cancel()
+        await asyncio.gather(*self._readers, self._end, return_exceptions=True)
+
+    async def _read_stdout(self) -> None:
+        async for lines in _lines(self._child.stdout, LONGEST_LINE):
+            for line in lines:
+                if draft := self.transcript.heard(line):
+                    await self._put(draft)
+
+    async def _read_stderr(self) -> None:
+        async for lines in _lines(self._child.stderr, LONGEST_STDERR_LINE):
+            await self._put(self.transcript.complained([self._renamed(line.decode(errors="replace")) for line in lines]))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._child.exit(), STDERR_PAUSE)
+
+    async def _put(self, draft: Draft) -> None:
+        await self._room.acquire()
+        self._drafts.put_nowait(draft)
+
+    async def _see_off(self) -> None:
+        """When the program has ended, ends what it left running. Who holds the pipes even then has shed the run's mark."""
+        await self._child.exit()
+        await end_run(self._run_id)
+        taken = -1
+        while (await asyncio.wait(self._readers, timeout=SILENCE))[1]:
+            if self._drafts.empty() and self._taken == taken:
+                self._child.close_pipes()
+            taken = self._taken
+
+    def _renamed(self, line: str) -> str:
+        """The line without paths of this machine."""
+        for path, name in self._names:
+            line = line.replace(path, name)
+        return line
+
+
+async def _lines(stream: asyncio.StreamReader, longest: int) -> AsyncIterator[list[bytes]]:
+    """The lines of a stream, those that arrive together in one list. One that grows over `longest` bytes is cut."""
+    rest = bytearray()
+    while chunk := await stream.read(CHUNK):
+        *lines, tail = chunk.split(b"\n")
+        if lines:
+            lines[0] = bytes(rest) + lines[0]
+            rest.clear()
+        rest += tail
+        if len(rest) > longest:
+            lines.append(bytes(rest))
+            rest.clear()
+        if lines:
+            yield lines
+    if rest:
+        yield [bytes(rest)]

@@ -1,0 +1,132 @@
+"""What a skill's program says on stdout, line by line. `docs/script-skills.md` is the specification."""
+
+from collections import deque
+from signal import Signals
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from agents.src.errors import ProgramFailed, ProgramRefused
+from agents.src.tasks import Draft, EventType, Result
+
+LONGEST_LINE = 16 << 20
+"""Bytes that one message may have."""
+KEPT_TEXT = 16 << 10  # characters of the text that stands in for a result
+KEPT_LINES, KEPT_STDERR = 20, 4 << 10  # lines and characters of stderr that an error shows
+
+
+def _clamped(fraction: object) -> object:
+    return min(max(fraction, 0.0), 1.0) if isinstance(fraction, int | float) and not isinstance(fraction, bool) else fraction
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Progress(_Message):
+    type: Literal["progress"]
+    fraction: Annotated[float | None, BeforeValidator(_clamped)] = None
+    message: str = ""
+
+
+class _Text(_Message):
+    type: Literal["text"]
+    text: str
+
+
+class _Remember(_Message):
+    model_config = ConfigDict(extra="allow")
+    type: Literal["remember"]
+    text: str
+
+
+class _Result(_Message):
+    type: Literal["result"]
+    text: str = ""
+    data: Any = None
+
+
+class _Error(_Message):
+    type: Literal["error"]
+    detail: str
+
+
+Message = _Progress | _Text | _Remember | _Result | _Error
+MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
+TYPES = ["progress", "text", "remember", "result", "error"]
+
+
+def parse(line: bytes) -> Message | str:
+    """The message of a line; the line as it stands where it is none, since people print.
+
+    Raises ProgramFailed for a line that is too long, or has a known type and wrong members.
+    """
+    if len(line) > LONGEST_LINE:
+        raise ProgramFailed(
+            f"A line of the program's output is longer than {LONGEST_LINE >> 20} MiB: write a file to output/ instead."
+        )
+    try:
+        value = from_json(line, allow_inf_nan=False)
+    except ValueError:
+        value = None
+    if not (isinstance(value, dict) and value.get("type") in TYPES):
+        return line.decode(errors="replace").rstrip("\r")
+    try:
+        return MESSAGE.validate_python(value)
+    except ValidationError as error:
+        fault = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise ProgramFailed(f"The program wrote a message that is not of the documented form: {where}: {fault['msg']}.") from None
+
+
+class Transcript:
+    """What a program has said so far, as far as its end will be judged by it."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._stderr: deque[str] = deque(maxlen=KEPT_LINES)
+        self._result: Result | None = None
+        self._refusal: str | None = None
+
+    def heard(self, line: bytes) -> Draft | None:
+        """Takes a line of stdout; what it is to the task's log, if anything. Raises ProgramFailed as `parse` does."""
+        match parse(line):
+            case str(text):
+                return self._said(text, {"text": text, "raw": True})
+            case _Text(text=text):
+                return self._said(text, {"text": text})
+            case _Progress() as progress:
+                return Draft(EventType.PROGRESS, progress.model_dump(exclude={"type"}))
+            case _Remember() as remembered:
+                return Draft(EventType.REMEMBERED, remembered.model_dump(exclude={"type"}))
+            case _Result(text=text, data=data):
+                self._result = Result(text=text, data=data)
+            case _Error(detail=detail):
+                self._refusal = detail
+        return None
+
+    def complained(self, lines: list[str]) -> Draft:
+        """Takes lines of stderr."""
+        self._stderr.extend(line[-KEPT_STDERR:] for line in lines)
+        return Draft(EventType.STDERR, {"text": "\n".join(lines)})
+
+    def outcome(self, program: str, returncode: int) -> Result:
+        """How the run ended. `returncode` as `subprocess` has it: -9 for SIGKILL.
+
+        Raises ProgramRefused where the program said `error`, ProgramFailed where it did not exit with 0.
+        """
+        if self._refusal is not None:
+            raise ProgramRefused(self._refusal)
+        if returncode:
+            raise ProgramFailed(self._failure(program, returncode), exit_code=returncode)
+        return self._result or Result(text=self._text)
+
+    def _said(self, text: str, data: dict[str, Any]) -> Draft:
+        self._text = f"{self._text}\n{text}"[-KEPT_TEXT:] if self._text else text[-KEPT_TEXT:]
+        return Draft(EventType.TEXT, data)
+
+    def _failure(self, program: str, returncode: int) -> str:
+        how = f"exit code {returncode}" if returncode > 0 else f"signal {Signals(-returncode).name}"
+        lines = "\n".join(self._stderr)[-KEPT_STDERR:].strip()
+        return f"{program} ended with {how}." + (f" Its last lines:\n{lines}" if lines else " It wrote nothing to stderr.")

@@ -1,0 +1,131 @@
+"""The verb: takes a request, freezes its brief, and sees that it gets run."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
+import structlog
+
+from agents.src.clock import Clock
+from agents.src.errors import InvalidRequest, Problem, RateLimited
+from agents.src.skills.access import Allowance, TokenStore
+from agents.src.skills.arguments import check_arguments
+from agents.src.skills.catalogue import Catalogue
+from agents.src.skills.request import SkillRequest
+from agents.src.skills.skill import Skill
+from agents.src.tasks import Brief, Caller, FileStore, InputFile, Key, Runner, Task, TaskStore, distinct
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """`created` is False where the idempotency key brought back an earlier task. No `allowance` where the caller has no rate."""
+
+    task: Task
+    created: bool
+    allowance: Allowance | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """`default_timeout` in seconds, for skills that name none."""
+
+    catalogue: Catalogue
+    store: TaskStore
+    files: FileStore
+    tokens: TokenStore
+    runner: Runner
+    clock: Clock
+    default_timeout: float
+
+    async def dispatch(self, request: SkillRequest, caller: Caller, task_id: str, key: str | None = None) -> Dispatched:
+        """Accepts the request as a task: when this returns, the task is durable.
+
+        Raises SkillNotAllowed, UnknownSkill, InvalidArguments, InvalidRequest, UnknownFile, RateLimited, KeyReused, Unavailable.
+        """
+        allowance = await self._count(caller)
+        caller.check_skill(request.skill)
+        skill = self.catalogue.get(request.skill)
+        check_arguments(skill, request.args)
+        files = await self._files_of(request, caller) if request.files else ()
+        brief = brief_for(skill, request, files, self.default_timeout)
+        task = Task(
+            id=task_id,
+            skill=skill.name,
+            prompt=request.task,
+            caller=caller.name,
+            created_at=self.clock.now(),
+            args=request.args,
+            metadata=request.metadata,
+            priority=request.priority,
+        )
+        fingerprint = Key(key, hashlib.sha256(request.model_dump_json().encode()).hexdigest()) if key is not None else None
+        # Shielded: a caller that goes away between the commit and the start leaves no task that is claimed but not begun.
+        task, created = await asyncio.shield(asyncio.ensure_future(self._accept(task, brief, fingerprint)))
+        return Dispatched(task, created, allowance)
+
+    async def _count(self, caller: Caller) -> Allowance | None:
+        if caller.rate is None:
+            return None
+        allowance = await self.tokens.take(caller.name, caller.rate)
+        if allowance.retry_after is not None:
+            raise RateLimited(
+                f"This token may submit {caller.rate}; try again in {allowance.retry_after:.0f} s.",
+                retry_after=allowance.retry_after,
+                limit=caller.rate.limit,
+                period=caller.rate.period,
+            )
+        return allowance
+
+    async def _files_of(self, request: SkillRequest, caller: Caller) -> tuple[InputFile, ...]:
+        found = [await self.files.info(file_id) for file_id in request.files]
+        for file in found:
+            if caller.sees not in (None, file.caller):
+                raise InvalidRequest("One of the files is not yours; upload it with this token.")
+        return tuple(
+            InputFile(id=file.id, name=name) for file, name in zip(found, distinct([f.name for f in found]), strict=True)
+        )
+
+    async def _accept(self, task: Task, brief: Brief, key: Key | None) -> tuple[Task, bool]:
+        claim = self.runner.reserve(task.skill)
+        try:
+            added = await self.store.add(task, brief, key, claim)
+        except BaseException:
+            if claim:
+                self.runner.release(task.skill)
+            raise
+        if added.run:
+            self.runner.begin(added.run)
+        elif claim:
+            self.runner.release(task.skill)
+        if added.created and not added.run:
+            await self._start(added.task)
+        return added.task, added.created
+
+    async def _start(self, task: Task) -> None:
+        try:
+            await self.runner.start(task)
+        except Problem as error:
+            # The task is accepted; recovery starts it.
+            log.warning("start_failed", task=task.id, detail=error.detail)
+
+
+def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...], default_timeout: float) -> Brief:
+    """All that a run of this request needs. Raises InvalidRequest where it asks for more time than the skill allows."""
+    limit = skill.timeout or default_timeout
+    if request.timeout is not None and request.timeout > limit:
+        raise InvalidRequest(f"timeout: the skill {skill.name} may run for at most {limit:g} seconds.")
+    return Brief(
+        skill=skill.name,
+        engine=skill.engine,
+        instruction=skill.instruction,
+        prompt=request.task,
+        timeout=request.timeout or limit,
+        args=request.args,
+        files=files,
+        retries=skill.retries,
+        on_crash=skill.on_crash,
+        claude=skill.claude,
+        program=skill.run,
+    )

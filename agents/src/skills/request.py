@@ -1,0 +1,56 @@
+"""The noun: what a caller asks of a skill."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from agents.src.tasks import Frozen
+
+LARGEST_METADATA = 16 * 1024
+"""Bytes of JSON."""
+MOST_FILES = 100
+
+
+def plain_text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain NUL characters")
+    return text
+
+
+def strict_json(value: dict[str, Any]) -> dict[str, Any]:
+    """NaN and Infinity, which the parser lets through, are not JSON."""
+    try:
+        json.dumps(value, allow_nan=False) if value else None
+    except ValueError:
+        raise ValueError("must not contain NaN or Infinity") from None
+    return value
+
+
+def small(value: dict[str, Any]) -> dict[str, Any]:
+    if value and len(json.dumps(value)) > LARGEST_METADATA:
+        raise ValueError(f"must not be larger than {LARGEST_METADATA} bytes of JSON")
+    return value
+
+
+Text = Annotated[str, AfterValidator(plain_text)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(strict_json)]
+
+
+class SkillRequest(Frozen):
+    """One request to a skill."""
+
+    skill: Annotated[Text, Field(min_length=1, max_length=200, description="The skill's name.", examples=["planning"])]
+    task: Annotated[Text, Field(description="What to do, in words.", examples=["Create auth system plan"])]
+    args: JsonObject = Field(default_factory=dict, description="Structured arguments, as the skill's schema says.")
+    files: Annotated[
+        tuple[str, ...],
+        Field(max_length=MOST_FILES, description="Ids of files from `POST /api/files`, found by the skill in `input/`."),
+    ] = ()
+    timeout: Annotated[
+        float | None, Field(gt=0, le=86400, description="Seconds that each attempt may take, at most what the skill allows.")
+    ] = None
+    priority: Annotated[int, Field(ge=-1000, le=1000, description="Tasks of a higher priority leave the queue first.")] = 0
+    metadata: Annotated[JsonObject, AfterValidator(small)] = Field(
+        default_factory=dict, description="Yours; kept with the task and given back with it."
+    )

@@ -1,0 +1,119 @@
+"""The runs under way in this process: their leases are renewed, their cancellation is heard."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from agents.src.clock import Clock
+from agents.src.errors import Unavailable
+from agents.src.tasks.event import Event, EventType
+from agents.src.tasks.execution import Execution, Stop
+from agents.src.tasks.hub import Hub
+from agents.src.tasks.run import Claim, Run
+from agents.src.tasks.store import TaskStore
+from agents.src.tasks.task import Task
+
+log = structlog.get_logger()
+
+LEASE = 20.0
+"""Seconds that a lease holds without being renewed."""
+HEARTBEAT = 3.0
+"""Seconds between two renewals."""
+
+
+class Underway:
+    """`worker` is the name under which this process holds its leases."""
+
+    def __init__(self, worker: str, store: TaskStore, execution_of: Callable[[Run], Execution], hub: Hub, clock: Clock) -> None:
+        self.worker = worker
+        self._store = store
+        self._execution_of = execution_of
+        self._hub = hub
+        self._clock = clock
+        self._runs: dict[str, tuple[Execution, asyncio.Task[Task | None]]] = {}
+        self._in_doubt = asyncio.Event()
+        """Set when a cancellation may have been asked for without being heard."""
+        self._loops: list[asyncio.Task[None]] = []
+
+    def claim(self) -> Claim:
+        return Claim(self.worker, self._clock.now() + LEASE)
+
+    def begin(self, run: Run, claimed_later: bool = False) -> "asyncio.Task[Task | None]":
+        """Carries out a run; what is awaited is the task as the run leaves it, None where it was lost or could not be settled.
+
+        `claimed_later`: the task was queued before, so that its cancellation may have been asked for just before this.
+        """
+        execution = self._execution_of(run)
+        work = asyncio.create_task(self._carry_out(execution))
+        self._runs[run.id] = (execution, work)
+        if claimed_later:
+            self._in_doubt.set()
+        return work
+
+    def open(self) -> None:
+        self._hub.listeners.append(self._heard)
+        self._loops = [asyncio.create_task(self._beat()), asyncio.create_task(self._clear_doubts())]
+
+    async def close(self) -> None:
+        """Gives all tasks back, ending their processes."""
+        carried = list(self._runs.values())
+        for execution, _ in carried:
+            execution.stop(Stop.SHUTDOWN)
+        await asyncio.gather(*(work for _, work in carried), return_exceptions=True)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._heard in self._hub.listeners:
+            self._hub.listeners.remove(self._heard)
+
+    async def _carry_out(self, execution: Execution) -> Task | None:
+        try:
+            return await execution.carry_out()
+        except Unavailable as error:
+            # Its lease runs out; recovery settles it once the database is back.
+            log.warning("run_unsettled", run=execution.run.id, detail=error.detail)
+            return None
+        finally:
+            del self._runs[execution.run.id]
+
+    def _heard(self, events: Sequence[Event]) -> None:
+        if not events:
+            self._in_doubt.set()
+        for event in events:
+            if event.type is EventType.CANCEL_REQUESTED:
+                for execution, _ in list(self._runs.values()):
+                    if execution.run.task.id == event.task_id:
+                        execution.stop(Stop.CANCELLED)
+
+    async def _clear_doubts(self) -> None:
+        while True:
+            await self._in_doubt.wait()
+            self._in_doubt.clear()
+            try:
+                asked = await self._store.cancellations(self.worker) if self._runs else ()
+            except Unavailable as error:
+                log.warning("cancellations_unread", detail=error.detail)
+                continue
+            for run_id in asked:
+                if run_id in self._runs:
+                    self._runs[run_id][0].stop(Stop.CANCELLED)
+
+    async def _beat(self) -> None:
+        while True:
+            await self._clock.sleep(HEARTBEAT)
+            if self._runs:
+                try:
+                    await self._renew()
+                except Unavailable as error:
+                    log.warning("heartbeat_missed", detail=error.detail)
+
+    async def _renew(self) -> None:
+        # The runs as they are before the question: one begun meanwhile is not lost.
+        runs = dict(self._runs)
+        held = await self._store.renew(self.claim())
+        for run_id, (execution, _) in runs.items():
+            if run_id not in held:
+                execution.stop(Stop.LOST)
+            elif held[run_id]:
+                execution.stop(Stop.CANCELLED)
