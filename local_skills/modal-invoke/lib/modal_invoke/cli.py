@@ -1,0 +1,197 @@
+"""The command line: declares and parses."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from modal_invoke import __version__, commands, settings
+from modal_invoke.output import Screen
+from modal_invoke.server import Server
+from modal_invoke.stop import Exit, Stop
+
+EPILOG = """\
+exit codes:
+  0    done
+  1    the task failed or was cancelled, or the server refused the request
+  2    the command line or the configuration is wrong
+  3    the task waits for an answer
+  4    not authorised: run `modal-invoke login`
+  5    the server cannot be reached
+  124  the task is still running after --wait
+  130  interrupted; the task goes on
+
+environment:
+  MODAL_INVOKE_URL, MODAL_INVOKE_TOKEN   go before what `modal-invoke login` stored
+  MODAL_INVOKE_INSECURE=1                as --insecure
+  MODAL_INVOKE_PATIENCE                  seconds that a lost server is sought while a task is followed (120)
+"""
+STATUSES = ("queued", "running", "input_required", "completed", "failed", "cancelled")
+
+
+def main() -> int:
+    """Runs the command and gives its exit code."""
+    forgive_encodings()
+    args = parser().parse_args()
+    screen = Screen(args.quiet, args.verbose)
+    try:
+        return int(dispatch(args, screen))
+    except Stop as stop:
+        screen.warn(stop.message)
+        return int(stop.code)
+    except KeyboardInterrupt:
+        screen.warn("Interrupted. If a task was accepted already, `modal-invoke tasks` shows it.")
+        return int(Exit.INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone; Python would complain once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.FAILED)
+
+
+def forgive_encodings() -> None:
+    """What the terminal's encoding lacks is shown as a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def dispatch(args: argparse.Namespace, screen: Screen) -> Exit:
+    if args.command in (commands.login, commands.logout):
+        result: Exit = args.command(args, screen)
+        return result
+    server = Server(settings.read(args.insecure), screen.note)
+    code: Exit = args.command(server, args, screen)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="modal-invoke",
+        description="Runs skills on a modal-invoke server, here or on Modal.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"modal-invoke {__version__}")
+    sub = top.add_subparsers(metavar="COMMAND", required=True)
+    declare_run(sub)
+    declare_tasks(sub)
+    declare_login(sub)
+    return top
+
+
+def declare_run(sub: Any) -> None:
+    run = command(sub, "run", commands.run, "run a skill and wait for its result")
+    run.add_argument("skill", metavar="SKILL", help="its name, as `modal-invoke skills` lists it")
+    run.add_argument("task", metavar="TASK", help="what to do, in words; - reads it from standard input")
+    run.add_argument("--file", dest="files", metavar="F", type=file, action="append", help="a file to hand over; repeatable")
+    run.add_argument(
+        "--arg", dest="args", metavar="K=V", type=pair, action="append", help="an argument; V is JSON, or else text; repeatable"
+    )
+    run.add_argument("--timeout", metavar="SECONDS", type=seconds, help="the time limit of each attempt")
+    run.add_argument("--priority", metavar="N", type=int, help="higher runs sooner (default 0)")
+    run.add_argument(
+        "--key", metavar="KEY", type=key, help="idempotency key: the same key and request give the same task (default: random)"
+    )
+    group = run.add_mutually_exclusive_group()
+    group.add_argument("--async", dest="detach", action="store_true", help="print the task's id and do not wait")
+    declare_waiting(group, run)
+
+
+def declare_tasks(sub: Any) -> None:
+    command(sub, "skills", commands.skills, "list the skills that the token may use")
+    tasks = command(sub, "tasks", commands.tasks, "list tasks, the newest first")
+    tasks.add_argument("--status", choices=STATUSES)
+    tasks.add_argument("--skill", metavar="S")
+    tasks.add_argument("--limit", metavar="N", type=positive, default=20, help="how many at most (default 20)")
+    show = command(sub, "show", commands.show, "show a task as it stands")
+    show.add_argument("id", metavar="ID", type=task_id)
+    watch = command(sub, "watch", commands.watch_task, "follow a task and fetch its result, as run does")
+    watch.add_argument("id", metavar="ID", type=task_id)
+    declare_waiting(watch, watch)
+    cancel = command(sub, "cancel", commands.cancel, "cancel a task")
+    cancel.add_argument("id", metavar="ID", type=task_id)
+
+
+def declare_login(sub: Any) -> None:
+    login = command(sub, "login", commands.login, "check and store the server's URL and token")
+    login.add_argument("--url", metavar="URL", help="such as https://example.modal.run")
+    login.add_argument("--token-stdin", action="store_true", help="read the token from standard input instead of asking for it")
+    command(sub, "logout", commands.logout, "forget the stored URL and token")
+
+
+def declare_waiting(group: Any, command: argparse.ArgumentParser) -> None:
+    group.add_argument("--wait", metavar="SECONDS", type=seconds, help="stop waiting after so long (exit code 124)")
+    command.add_argument(
+        "--out", metavar="DIR", type=Path, help="where artifacts go (default ./modal-invoke-ID); no file is ever overwritten"
+    )
+
+
+def command(sub: Any, name: str, function: Any, summary: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = sub.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    made.set_defaults(command=function)
+    made.add_argument("--json", action="store_true", help="print JSON on standard output")
+    made.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
+    made.add_argument("-v", "--verbose", action="store_true", help="all that the task says, on standard error")
+    made.add_argument(
+        "--insecure",
+        action="store_true",
+        default=os.environ.get("MODAL_INVOKE_INSECURE") == "1",
+        help="send the token over plain http to another machine",
+    )
+    return made
+
+
+def file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text} is not a file")
+    if not os.access(path, os.R_OK):
+        raise argparse.ArgumentTypeError(f"{text} cannot be read")
+    return path
+
+
+def pair(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form K=V")
+    try:
+        return name, json.loads(value, parse_constant=float_is_not_json)
+    except ValueError:
+        return name, value
+
+
+def float_is_not_json(text: str) -> object:
+    raise ValueError(text)  # NaN and Infinity are Python's own
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
+
+
+def key(text: str) -> str:
+    if not re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}", text):
+        raise argparse.ArgumentTypeError("1 to 255 ASCII characters, without spaces, quotes and backslashes")
+    return text
+
+
+def task_id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a task's id")
+    return text

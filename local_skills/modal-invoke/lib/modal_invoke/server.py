@@ -1,0 +1,114 @@
+"""The HTTP contract, call by call."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mimetypes
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, Callable, TypeVar
+from urllib.parse import quote, urlencode
+
+from modal_invoke.events import Stream
+from modal_invoke.settings import Settings
+from modal_invoke.stop import Exit, Stop
+from modal_invoke.transport import Body, Reply, Request, Transport
+
+CHUNK = 1 << 18
+PAGE = 50
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+class Server:
+    """A modal-invoke server. Every call raises Stop with an exit code and a sentence when it does not succeed."""
+
+    def __init__(self, settings: Settings, notice: Callable[[str], None] = lambda _: None) -> None:
+        self.url = settings.url
+        self.patience = settings.patience
+        self.transport = Transport(settings, notice)
+
+    def status(self) -> Json:
+        return self._json(Request("GET", "/api/status"))
+
+    def skills(self) -> list[Json]:
+        return list(self._items("/api/skills", {}))
+
+    def tasks(self, limit: int, status: str | None, skill: str | None) -> list[Json]:
+        """The newest first."""
+        query = {"status": status, "skill": skill, "limit": str(min(limit, PAGE))}
+        return list(islice(self._items("/api/tasks", query), limit))
+
+    def task(self, task_id: str) -> Json:
+        return self._json(Request("GET", f"/api/tasks/{quote(task_id, safe='')}"))
+
+    def cancel(self, task_id: str) -> Json:
+        return self._json(Request("POST", f"/api/tasks/{quote(task_id, safe='')}/cancel"))
+
+    def stream(self, task_id: str) -> Stream:
+        return Stream(self.transport, task_id, self.patience)
+
+    def submit(self, body: Json, key: str) -> Json:
+        """The task that was accepted. The key makes a repeated submission give the same task."""
+        content = json.dumps(body).encode()
+        headers = {"Prefer": "respond-async", "Idempotency-Key": f'"{key}"'}
+        sent = Body(lambda: iter([content]), len(content), "application/json")
+        return self._json(Request("POST", "/api/skill", headers, sent))
+
+    def upload(self, path: Path) -> str:
+        """The id under which the server keeps the file."""
+        file = Outgoing(path)
+        kept = self._json(Request("POST", f"/api/files?{urlencode({'name': path.name}, errors='replace')}", body=file.body()))
+        if kept.get("sha256") != file.digest.hexdigest():
+            raise Stop(Exit.FAILED, f"{path} was damaged on its way to the server. Run the command again.")
+        return str(kept["id"])
+
+    def download(self, task_id: str, name: str, use: Callable[[Reply], T]) -> T:
+        """What `use` makes of the artifact's bytes; it may be called again with a new answer."""
+        path = f"/api/tasks/{quote(task_id, safe='')}/artifacts/{quote(name, safe='')}"
+        return self.transport.call(Request("GET", path), use)
+
+    def _json(self, request: Request) -> Json:
+        document = self.transport.call(request, Reply.json)
+        if not isinstance(document, dict):
+            raise Stop(Exit.UNREACHABLE, f"{self.url} does not answer as a modal-invoke server does.")
+        return document
+
+    def _items(self, path: str, query: dict[str, str | None]) -> Iterator[Json]:
+        cursor: str | None = None
+        while True:
+            given = {name: value for name, value in {**query, "cursor": cursor}.items() if value}
+            page = self._json(Request("GET", f"{path}?{urlencode(given)}"))
+            yield from page.get("items", [])
+            cursor = page.get("next")
+            if not cursor:
+                return
+
+
+class Outgoing:
+    """A file on its way to the server; `digest` is the SHA-256 of what was sent last."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = path.stat().st_size
+        self.digest = hashlib.sha256()
+
+    def body(self) -> Body:
+        return Body(self._chunks, self.size, mimetypes.guess_type(self.path.name)[0] or "application/octet-stream")
+
+    def _chunks(self) -> Iterator[bytes]:
+        self.digest = hashlib.sha256()
+        left = self.size  # what was announced; a file that grows meanwhile is sent as it was
+        try:
+            with self.path.open("rb") as source:
+                while left and (chunk := source.read(min(CHUNK, left))):
+                    self.digest.update(chunk)
+                    left -= len(chunk)
+                    yield chunk
+        except OSError as error:
+            raise Stop(Exit.USAGE, f"{self.path} cannot be read ({error.strerror}).") from None
+        if left:
+            raise Stop(Exit.FAILED, f"{self.path} became shorter while it was sent. Run the command again.")
