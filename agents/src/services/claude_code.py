@@ -2,20 +2,20 @@
 
 import asyncio
 import json
-import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import structlog
 from pydantic import SecretStr
 
 from agents.src.errors import EngineFailed, ModelRefused
 from agents.src.services.claude_credentials import Credentials, CredentialSource
 from agents.src.services.claude_environment import find_claude, launcher
 from agents.src.services.claude_errors import broken, failure_of
-from agents.src.services.claude_events import Meter, drafts, without
+from agents.src.services.claude_events import Meter, drafts, renamed
 from agents.src.services.claude_tools import ToolRules, read_rules
 from agents.src.services.messages_proxy import messages_proxy
 from agents.src.services.processes import MARK, end_run, to_the_end
@@ -37,7 +37,7 @@ SURROUNDINGS = """\
 You work in a folder of your own, and nobody can answer questions while you do. Files that were handed over with the task
 are in `input/`. What you leave in `output/` is handed to the caller together with your last message."""
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ class ClaudeEngine:
     uses_folder = True
 
     async def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
-        """Raises NoCredentials, CredentialsRefused, ModelOverloaded, ModelRefused, TurnsExhausted, BudgetExhausted, EngineFailed."""
+        """Raises NoCredentials, CredentialsRefused, ModelOverloaded, ModelRefused, TurnsExhausted, BudgetExhausted,
+        EngineFailed."""
         from claude_agent_sdk import ResultMessage
 
         folder = workspace.folder.resolve()
@@ -68,15 +69,16 @@ class ClaudeEngine:
             if stage:
                 yield Draft(EventType.WARNING, {"code": "rehearsal", "message": announcement(stage.script)})
             program = await self._prepare(stack, stage, workspace)
-            options = _options(brief, program, read_rules(brief.claude.allowed_tools, folder), workspace.run_id)
+            names = {folder: ".", program.parent.resolve(): "~"}
+            options = _options(brief, program, read_rules(brief.claude.allowed_tools, folder), workspace.run_id, names)
             messages = await stack.enter_async_context(aclosing(_messages(prompt_of(brief), options, workspace.run_id)))
             async for message in messages:
-                for draft in drafts(message, folder):
+                for draft in drafts(message, names):
                     yield draft
                 if isinstance(message, ResultMessage):
                     yield meter.usage_of(message)
                     result = message
-        yield _outcome(result, stage, folder)
+        yield _outcome(result, stage, names)
 
     async def _prepare(self, stack: AsyncExitStack, stage: Rehearsal | None, workspace: Workspace) -> Path:
         """Opens the way to the model, and gives the program that starts Claude Code on it."""
@@ -108,7 +110,7 @@ def prompt_of(brief: Brief) -> str:
     return "\n\n".join(parts)
 
 
-def _options(brief: Brief, program: Path, rules: ToolRules, run_id: str) -> "ClaudeAgentOptions":
+def _options(brief: Brief, program: Path, rules: ToolRules, run_id: str, names: Mapping[Path, str]) -> "ClaudeAgentOptions":
     from claude_agent_sdk import ClaudeAgentOptions, HookMatcher
 
     async def guard(call: "HookInput", _id: str | None, _context: "HookContext") -> "SyncHookJSONOutput":
@@ -135,7 +137,7 @@ def _options(brief: Brief, program: Path, rules: ToolRules, run_id: str) -> "Cla
         setting_sources=[],
         strict_mcp_config=True,
         max_buffer_size=LARGEST_MESSAGE,
-        stderr=lambda line: log.warning("claude: %s", line),
+        stderr=lambda line: log.warning("claude_stderr", run=run_id, line=renamed(line, names)),
     )
 
 
@@ -165,7 +167,7 @@ async def _messages(prompt: str, options: "ClaudeAgentOptions", run_id: str) -> 
                 finished = finished or isinstance(item, ResultMessage)
                 yield item
             elif not finished:  # after a result, it is the same failure once more
-                log.warning("claude: %s", item)
+                log.warning("claude_broke", error=type(item).__name__, exit_code=getattr(item, "exit_code", None))
                 raise broken(item)
     finally:
         await to_the_end(_end(run_id, reader))
@@ -189,14 +191,14 @@ async def _read(prompt: str, options: "ClaudeAgentOptions", queue: "asyncio.Queu
     await queue.put(None)
 
 
-def _outcome(result: "ResultMessage | None", stage: Rehearsal | None, folder: Path) -> Result:
+def _outcome(result: "ResultMessage | None", stage: Rehearsal | None, names: Mapping[Path, str]) -> Result:
     if stage and stage.failure:
-        raise ModelRefused(without(folder, stage.failure))
+        raise ModelRefused(renamed(stage.failure, names))
     if result is None:
         raise EngineFailed("Claude Code ended without a result; the worker's log says more. Run the task again.")
     if failure := failure_of(result):
         raise failure
-    text: str = without(folder, result.result or "")
+    text: str = renamed(result.result or "", names)
     if not stage:
         return Result(text=text)
     if stage.unheard:

@@ -58,5 +58,5 @@ def said(result: "ResultMessage") -> str:
 def broken(error: BaseException) -> TaskFailed:
     """The error for a Claude Code that did not start, or died without a result."""
     code = getattr(error, "exit_code", None)
-    how = f"ended with exit code {code} and no result" if code is not None else "could not be run"
-    return EngineFailed(f"Claude Code {how}; the worker's log says more. Run the task again, or check with `agents doctor`.")
+    how = "" if code is None else f" (exit code {code})"
+    return EngineFailed(f"Claude Code broke off{how}; the worker's log says more. Run the task again, or see `agents doctor`.")

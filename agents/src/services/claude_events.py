@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from claude_agent_sdk.types import ModelUsage
 
 
-def drafts(message: "Message", folder: Path) -> Iterator[Draft]:
-    """The events that a message makes; none for what no reader of a task needs. `folder` is written as `.`."""
+def drafts(message: "Message", names: Mapping[Path, str]) -> Iterator[Draft]:
+    """The events that a message makes; none for what no reader of a task needs. Folders are written by their `names`."""
     from claude_agent_sdk import AssistantMessage, SystemMessage, UserMessage
 
     match message:
@@ -25,7 +25,7 @@ def drafts(message: "Message", folder: Path) -> Iterator[Draft]:
         case _:
             return
     for draft in found:
-        yield Draft(draft.type, without(folder, draft.data))
+        yield Draft(draft.type, renamed(draft.data, names))
 
 
 def _of_assistant(message: "AssistantMessage") -> Iterator[Draft]:
@@ -74,15 +74,17 @@ def _text(content: str | list[dict[str, Any]] | None) -> str:
     return "\n".join(block.get("text", f"[{block.get('type')}]") for block in content or [])
 
 
-def without(folder: Path, value: Any) -> Any:
-    """The value with every mention of the folder made relative to it: where a server keeps its files is nobody's business."""
+def renamed(value: Any, names: Mapping[Path, str]) -> Any:
+    """The value with every mention of a folder replaced by its name: where a server keeps its files is nobody's business."""
     match value:
         case str():
-            return value.replace(f"{folder}/", "").replace(str(folder), ".")
+            for folder, name in names.items():
+                value = value.replace(str(folder), name)
+            return value
         case dict():
-            return {key: without(folder, part) for key, part in value.items()}
+            return {key: renamed(part, names) for key, part in value.items()}
         case list():
-            return [without(folder, part) for part in value]
+            return [renamed(part, names) for part in value]
         case _:
             return value
 

@@ -33,6 +33,7 @@ def read_catalogue(folder: Path, *, deep: bool = True) -> Catalogue:
 
 def examine(path: Path) -> tuple[list[Skill], list[Fault]]:
     """The skills and the faults in an info.md, in the folder of one skill, or in a folder of skills."""
+    path = path.resolve() if ".." in path.parts else path  # a skill is known by its folder's name
     if path.name == INFO or path.is_file():
         return _examine_files([path], deep=True)
     if (path / INFO).exists():

@@ -1,13 +1,13 @@
 """Stands between Claude Code and the model's service, so that the real key never enters a process that runs tools."""
 
 import hmac
-import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
 from pydantic import SecretStr
 
 from agents.src.services.loopback import serve
@@ -32,7 +32,7 @@ HOP_BY_HOP = frozenset(
     }
 )
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class _Proxy:
                 self.client.build_request("POST", url, headers=headers, content=request.stream()), stream=True
             )
         except httpx.HTTPError as error:
-            log.warning("the model's service cannot be reached: %s", type(error).__name__)
+            log.warning("model_unreachable", error=type(error).__name__)
             return _problem(502, "api_error", "The model's service cannot be reached.")
         return StreamingResponse(_body(answer), answer.status_code, _answered(answer))
 
@@ -92,8 +92,8 @@ class _Proxy:
         return None
 
 
-def _kept(headers: "object") -> dict[str, str]:
-    return {name.lower(): value for name, value in headers if name.lower() not in HOP_BY_HOP}  # type: ignore[attr-defined]
+def _kept(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers if name.lower() not in HOP_BY_HOP}
 
 
 def _answered(answer: "httpx.Response") -> dict[str, str]:
@@ -109,7 +109,7 @@ async def _body(answer: "httpx.Response") -> AsyncIterator[bytes]:
         async for chunk in answer.aiter_raw():
             yield chunk
     except httpx.HTTPError as error:
-        log.warning("the model's answer broke off: %s", type(error).__name__)  # Claude Code sees it cut short, and retries
+        log.warning("model_broke_off", error=type(error).__name__)  # Claude Code sees an answer cut short, and retries
     finally:
         await answer.aclose()
 

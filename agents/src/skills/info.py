@@ -29,10 +29,10 @@ def _adapter(engine: str) -> TypeAdapter[Any]:
 
 @cache
 def known_keys(engine: str) -> dict[str, str]:
-    """Each key that a skill of this engine may have, those of `retries` too, with what may be written there."""
+    """Each key that a skill of this engine may have (`cpu`, `retries.max-delay`), with what may be written there."""
     schema = _adapter(engine).json_schema()
-    properties = schema["properties"] | schema["$defs"]["RetryKeys"]["properties"]
-    return {key: value["description"] for key, value in properties.items()}
+    below = {f"retries.{key}": value for key, value in schema["$defs"]["RetryKeys"]["properties"].items()}
+    return {key: value["description"] for key, value in (schema["properties"] | below).items()}
 
 
 def read_skill(
@@ -40,16 +40,13 @@ def read_skill(
 ) -> Skill | list[Fault]:
     """The skill that `folder`'s info.md declares, or every fault in it, by line.
 
-    `values` is the frontmatter, `lines` says on which line each place in it stands. Without `deep`, the JSON Schema in
-    `arguments` is taken on trust, which saves importing jsonschema.
+    `values` is the frontmatter (every key in it a text), `lines` says on which line each place in it stands. Without
+    `deep`, the JSON Schema in `arguments` is taken on trust, which saves importing jsonschema.
     """
-    said = values.get("engine", "claude")
-    engine = said if said in ("claude", "script") else "claude"
+    engine = "script" if values.get("engine") == "script" else "claude"
     wrong = list(_wrong_places(folder, values, body, engine, deep=deep))
-    if said != engine:  # then nobody knows which keys belong here
-        wrong = [(place, message) for place, message in wrong if not message.startswith("belongs to")]
     if wrong:
-        faults = [Fault(_line(lines, place), ".".join(_words(place)), message) for place, message in wrong]
+        faults = [Fault(_line(lines, place), _key(place), message) for place, message in wrong]
         return sorted(faults, key=lambda fault: fault.line)
     return _skill(folder, _adapter(engine).validate_python(dict(values)), body)
 
@@ -70,12 +67,12 @@ def _wrong_places(folder: Path, values: Mapping[str, Any], body: str, engine: st
 
 
 def _message(detail: ErrorDetails, engine: str) -> str:
-    key, value = str(detail["loc"][-1]), detail["input"]
+    key, value = _key(detail["loc"]), detail["input"]
     if detail["type"] == "extra_forbidden":
         return _unknown(key, engine)
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
-    allowed = known_keys(engine)[_words(detail["loc"])[-1]]
+    allowed = known_keys(engine)[key]
     if detail["type"] == "missing":
         return f"is missing; write {allowed}"
     if value is None:
@@ -87,7 +84,7 @@ def _message(detail: ErrorDetails, engine: str) -> str:
 def _unknown(key: str, engine: str) -> str:
     other = "script" if engine == "claude" else "claude"
     if key in known_keys(other):
-        return f"belongs to the {other} engine, and this skill's engine is {engine}; leave it out"
+        return f"belongs to the {other} engine; leave it out, or write engine: {other}"
     near = difflib.get_close_matches(key[:60], [*known_keys(engine), *known_keys(other)], n=1)
     return f"there is no such key; did you mean {near[0]}?" if near else "there is no such key; docs/info-md.md lists them all"
 
@@ -97,8 +94,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _words(place: Place) -> list[str]:
-    return [part for part in place if isinstance(part, str)]
+def _key(place: Place) -> str:
+    return ".".join(part for part in place if isinstance(part, str))
 
 
 def _line(lines: Mapping[Place, int], place: Place) -> int:

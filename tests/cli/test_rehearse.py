@@ -1,0 +1,62 @@
+"""`agents rehearse` with the real Claude Code."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from agents.src.cli.rehearse import rehearse
+
+SKILL = """\
+---
+name: copying
+description: Copies a note.
+allowed-tools: Read Write(output/**)
+---
+Copy the note.
+"""
+SCRIPT = """\
+replies:
+  - expect: input/note.txt
+    tools:
+      - {name: Read, input: {file_path: input/note.txt}}
+  - expect: remember the milk
+    tools:
+      - {name: Write, input: {file_path: output/copy.txt, content: remember the milk}}
+  - text: Copied.
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "skills" / "copying").mkdir(parents=True)
+    (tmp_path / "skills" / "copying" / "info.md").write_text(SKILL)
+    (tmp_path / "copy.yaml").write_text(SCRIPT)
+    (tmp_path / "note.txt").write_text("remember the milk")
+    return tmp_path
+
+
+def run(folder: Path, *options: str) -> Result:
+    app = typer.Typer()
+    app.command()(rehearse)
+    environment = {"MODAL_INVOKE_SKILLS_DIR": str(folder / "skills")}
+    return CliRunner().invoke(app, ["copying", str(folder / "copy.yaml"), *options], env=environment)
+
+
+def test_it_shows_what_happened_and_keeps_what_the_skill_left(folder: Path) -> None:
+    outcome = run(folder, "--file", str(folder / "note.txt"), "--keep", str(folder / "kept"))
+    assert outcome.exit_code == 0
+    assert "tool_call" in outcome.output
+    assert "artifact     copy.txt" in outcome.output
+    assert outcome.output.endswith("This was a rehearsal: no model was asked, every reply came from copy.yaml.\n\nCopied.\n")
+    assert (folder / "kept" / "copy.txt").read_text() == "remember the milk"
+
+
+def test_a_skill_that_does_not_do_as_the_script_expects_fails_the_command(folder: Path) -> None:
+    outcome = run(folder, "--json")
+    assert outcome.exit_code == 1
+    said = json.loads(outcome.output)
+    assert (said["rehearsal"], said["status"], said["artifacts"]) == (True, "failed", [])
+    assert said["error"]["detail"].startswith("copy.yaml: reply 1 expected 'input/note.txt'")

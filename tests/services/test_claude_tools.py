@@ -1,0 +1,70 @@
+"""What `allowed-tools` let through. What Claude Code itself makes of them is in test_claude_code.py."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.src.services.claude_tools import commands, read_rules
+
+
+def test_rules_are_gathered_by_tool_and_written_as_claude_code_reads_them(tmp_path: Path) -> None:
+    rules = read_rules(["Read", "Write(output/**)", "Bash(git log *)", "Bash(git diff *)", "Grep(input/**)", "Read(x)"], tmp_path)
+    assert rules.names == ["Read", "Write", "Bash", "Grep"]
+    assert rules.allowed == ["Read", "Edit(output/**)", "Bash(git log *)", "Bash(git diff *)", "Grep(input/**)"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "tool", "arguments", "runs"),
+    [
+        ("Read", "Read", {"file_path": "anything"}, True),
+        ("Read", "Write", {"file_path": "output/a"}, False),
+        ("Write(output/**)", "Write", {"file_path": "output/a/b.md"}, True),
+        ("Write(output/**)", "Write", {"file_path": "output"}, True),
+        ("Write(output/**)", "Write", {"file_path": "outputs/a"}, False),
+        ("Write(output/**)", "Write", {"file_path": "output/../a"}, False),
+        ("Write(output/**)", "Write", {"file_path": "/output/a"}, False),
+        ("Write(output/**)", "Write", {"file_path": "a\0b"}, False),
+        ("Write(./output/*.md)", "Write", {"file_path": "output/a.md"}, True),
+        ("Write(./output/*.md)", "Write", {"file_path": "output/b/a.md"}, False),
+        ("Write(**/*.md)", "Write", {"file_path": "a.md"}, True),
+        ("Write(**/*.md)", "Write", {"file_path": "b/c/a.md"}, True),
+        ("Grep(input/**)", "Grep", {"pattern": "x", "path": "input"}, True),
+        ("Grep(input/**)", "Grep", {"pattern": "x"}, False),
+        ("NotebookEdit(output/**)", "NotebookEdit", {"notebook_path": "input/a.ipynb"}, False),
+        ("WebFetch(domain:example.org)", "WebFetch", {"url": "http://example.com"}, True),  # Claude Code's to judge
+        ("Bash", "Bash", {"command": "a; b > c"}, True),
+        ("Bash(*)", "Bash", {"command": "a; b > c"}, True),
+        ("Bash(git log *)", "Bash", {"command": "git log"}, True),
+        ("Bash(git log *)", "Bash", {"command": "git log --oneline | git log -1 && git log"}, True),
+        ("Bash(git log:*)", "Bash", {"command": "git log -1"}, True),
+        ("Bash(git log *)", "Bash", {"command": "git logs"}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log | head"}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log; id"}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log&id"}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log -1 2>/dev/null"}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log\nid"}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log `id`"}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log $(id)"}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log 'unclosed"}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log ;; id"}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log a#; id"}, False),
+        ("Bash(git log *)", "Bash", {"command": 'git log "\\"" ; id "\\""'}, False),
+        ("Bash(git log *)", "Bash", {"command": ""}, False),
+        ("Bash(git log *)", "Bash", {}, False),
+    ],
+)
+def test_a_rule_lets_through_what_it_says(tmp_path: Path, rule: str, tool: str, arguments: dict[str, Any], runs: bool) -> None:
+    refusal = read_rules([rule], tmp_path).refusal(tool, arguments)
+    assert (refusal is None) == runs
+
+
+def test_a_link_leads_nowhere_else(tmp_path: Path) -> None:
+    for name in ("input", "output"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "output" / "link").symlink_to(tmp_path / "input")
+    assert read_rules(["Write(output/**)"], tmp_path).refusal("Write", {"file_path": "output/link/a"})
+
+
+def test_a_shell_line_is_taken_apart_at_its_operators_but_not_within_quotes() -> None:
+    assert commands("a 'b; c' && d|e") == ["a 'b; c'", "d", "e"]
