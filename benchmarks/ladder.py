@@ -6,13 +6,9 @@ The rungs take turns, so that a slow moment of the machine hits all; medians of 
 """
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -21,10 +17,8 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.load import Load, post, put_load
-from benchmarks.ports import free_port, wait_until_up
+from benchmarks.serving import TOKEN, cpu_seconds, served
 
-HERE = Path(__file__).parent
-TOKEN = "benchmark-token-benchmark-token-benchmark"
 RUNGS = {
     "bare FastAPI POST": ["rungs.py", "bare"],
     "+ one durable insert": ["rungs.py", "row"],
@@ -33,31 +27,12 @@ RUNGS = {
 BODY = b'{"skill": "noop", "task": "' + b"x" * 400 + b'"}'
 
 
-@contextmanager
-def served(arguments: list[str], state: Path) -> Iterator[tuple[psutil.Process, int]]:
-    """A server process and its port."""
-    port = free_port()
-    environment = {
-        **os.environ,
-        "MODAL_INVOKE_TOKEN": TOKEN,
-        "MODAL_INVOKE_STATE_DIR": str(state),
-        "MAX_CONCURRENT_TASKS": "64",
-    }
-    server = subprocess.Popen([sys.executable, HERE / arguments[0], *arguments[1:], "--port", str(port)], env=environment)
-    try:
-        wait_until_up(port)
-        yield psutil.Process(server.pid), port
-    finally:
-        server.terminate()
-        server.wait()
-
-
 def measure(process: psutil.Process, port: int, connections: int, seconds: float) -> tuple[Load, float]:
     """The load, and the server's CPU microseconds per request."""
     request = post("/api/skill", BODY, TOKEN)
-    before = sum(process.cpu_times()[:2])
+    before = cpu_seconds(process)
     load = uvloop.run(put_load(port, request, connections, seconds))
-    used = sum(process.cpu_times()[:2]) - before
+    used = cpu_seconds(process) - before
     if load.refused:
         sys.exit(f"{load.refused} requests were refused")
     return load, used / len(load.latencies) * 1e6

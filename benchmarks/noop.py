@@ -1,14 +1,20 @@
-"""The `noop` skill: an engine in the process itself that answers at once, so that only the product is measured."""
+"""Engines in the process itself, so that only the product is measured: `noop` answers at once, `talk` tells the time."""
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from agents.src.bootstrap import Parts, bootstrap
 from agents.src.settings import Settings
 from agents.src.skills import Catalogue, Skill
-from agents.src.tasks import Brief, Draft, Result, Workspace
+from agents.src.tasks import Brief, Draft, EventType, Result, Workspace
 
 NOOP = Skill(name="noop", description="Does nothing.", instruction="Do nothing.", folder=Path("noop"))
+TALK = Skill(name="talk", description="Tells the time 20 times.", instruction="Talk.", folder=Path("talk"))
+SENTENCES = 20
+PAUSE = 0.23
+"""Seconds between two sentences."""
 
 
 class NoopEngine:
@@ -17,9 +23,13 @@ class NoopEngine:
     uses_folder = False
 
     async def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+        if brief.skill == TALK.name:
+            for _ in range(SENTENCES):
+                await asyncio.sleep(PAUSE)
+                yield Draft(EventType.PROGRESS, {"sent": time.time()})
         yield Result(text="done")
 
 
 def noop_parts(settings: Settings) -> Parts:
-    """The program with the `noop` skill alone."""
-    return bootstrap(settings, catalogue=Catalogue.of([NOOP]), engines={"claude": NoopEngine()})
+    """The program with these skills alone."""
+    return bootstrap(settings, catalogue=Catalogue.of([NOOP, TALK]), engines={"claude": NoopEngine()})

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as the number does
 
@@ -26,4 +27,10 @@ class Clock:
 
 def iso(seconds: float) -> str:
     """RFC 3339 in UTC with milliseconds: `2026-01-31T09:30:00.123Z`."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole, milliseconds = divmod(int(seconds * 1000), 1000)
+    return f"{whole_second(whole)}.{milliseconds:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def whole_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -9,7 +9,7 @@
     │   ├── NotAuthenticated · SkillNotAllowed
     ├── Conflict
     │   ├── IllegalMove · AlreadyEnded · NameTaken
-    ├── TooLarge · RateLimited · MethodNotAllowed
+    ├── TooLarge · RateLimited · MethodNotAllowed · UnsatisfiableRange
     ├── Misconfigured · Unavailable · InternalError
     └── TaskFailed                      how a task ends when it cannot complete
         ├── TimedOut · Interrupted · NoCredentials · CredentialsRefused · ModelOverloaded · ModelRefused
@@ -132,6 +132,10 @@ class RateLimited(Problem):
 
 class MethodNotAllowed(Problem):
     """The path does not know this method."""
+
+
+class UnsatisfiableRange(Problem):
+    """The file does not reach that far."""
 
 
 class Misconfigured(Problem):

@@ -96,3 +96,14 @@ def read_settings(**overrides: object) -> Settings:
             f"{fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors(include_input=False)
         ]
         raise Misconfigured("; ".join(faults)) from None
+
+
+class Surroundings(BaseSettings):
+    """What other programs are configured with: the client, and Modal's. Only `agents doctor` looks at it, and shows no secret."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    url: str | None = Field(None, validation_alias="MODAL_INVOKE_URL")
+    config_home: Path = Field(default_factory=lambda: Path.home() / ".config", validation_alias="XDG_CONFIG_HOME")
+    modal_token_id: SecretStr | None = Field(None, validation_alias="MODAL_TOKEN_ID")
+    modal_config: Path = Field(default_factory=lambda: Path.home() / ".modal.toml", validation_alias="MODAL_CONFIG_PATH")

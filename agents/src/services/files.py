@@ -57,7 +57,11 @@ class FolderFiles:
         await self._publish()
         values = (info.id, caller, name, size, info.media_type, sha256, self._clock.now())
         sql = "insert into file (id, caller, name, size, media_type, sha256, created_at) values (?, ?, ?, ?, ?, ?, ?)"
-        await self._db.write(lambda tx: tx.run(sql, *values))
+        try:
+            await self._db.write(lambda tx: tx.run(sql, *values))
+        except Exception:
+            (self._files / file_id).unlink(missing_ok=True)
+            raise
         return info
 
     async def _receive(self, part: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
@@ -109,9 +113,13 @@ class FolderFiles:
     async def open(self, run: Run) -> Workspace:
         workspace = Workspace(run.id, self._scratch / run.id.replace(":", "-"))
         await asyncio.to_thread(make_empty, workspace)
-        for file in run.brief.files:
-            source = await self.path(await self.info(file.id))
-            await asyncio.to_thread(shutil.copyfile, source, workspace.input / safe_name(file.name))
+        try:
+            for file in run.brief.files:
+                source = await self.path(await self.info(file.id))
+                await asyncio.to_thread(shutil.copyfile, source, workspace.input / safe_name(file.name))
+        except BaseException:
+            await asyncio.shield(self.discard(workspace))
+            raise
         return workspace
 
     async def collect(self, run: Run, workspace: Workspace) -> tuple[Artifact, ...]:

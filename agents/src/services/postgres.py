@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from agents.src.errors import Unavailable
+from agents.src.errors import Misconfigured, Unavailable
 from agents.src.services.database import Db, Row, T, Tx, Watcher, migrate
 
 CONNECTIONS = 4
@@ -55,22 +55,25 @@ class PostgresTx(Tx):
 
 
 class PostgresDb(Db):
-    """Connects to `url` (`postgresql://…`) and applies migrations. Raises Unavailable where the server is out of reach."""
+    """Connects to `url` (`postgresql://…`) and applies migrations. Raises Unavailable where the server is out of reach.
 
-    def __init__(self, url: str) -> None:
+    `patience` in seconds.
+    """
+
+    def __init__(self, url: str, patience: float = PATIENCE) -> None:
         self._url = url
         self._sender = secrets.token_hex(8)
         self._closed = threading.Event()
         self._listener: threading.Thread | None = None
         self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
-            url, min_size=1, max_size=CONNECTIONS, timeout=PATIENCE, open=False, name="modal-invoke"
+            url, min_size=1, max_size=CONNECTIONS, timeout=patience, open=False, name="modal-invoke"
         )
         try:
-            self._pool.open(wait=True, timeout=PATIENCE)
+            self._pool.open(wait=True, timeout=patience)
             self._transact(self._migrate, None)
-        except UNREACHABLE as error:
+        except (Misconfigured, Unavailable, PoolTimeout) as error:
             self._pool.close()
-            raise unreachable(error) from None
+            raise (unreachable(error) if isinstance(error, PoolTimeout) else error) from None
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="postgres")
 
     @staticmethod
@@ -89,7 +92,12 @@ class PostgresDb(Db):
                 with contextlib.suppress(RuntimeError):  # that loop has ended, and nobody waits
                     loop.call_soon_threadsafe(then, value)
 
-        return await loop.run_in_executor(self._threads, self._transact, work, announce)
+        try:
+            transaction = self._threads.submit(self._transact, work, announce)
+        except RuntimeError:
+            raise Unavailable("The database is closed: the program is stopping.") from None
+        # Shielded: a cancelled caller's transaction may still be waiting for a thread, and would never be run.
+        return await asyncio.shield(asyncio.wrap_future(transaction))
 
     def _transact(self, work: Callable[[Tx], T], announce: Callable[[T], None] | None) -> T:
         try:
@@ -123,8 +131,9 @@ class PostgresDb(Db):
                     loop.call_soon_threadsafe(watcher, task_id)
 
     async def close(self) -> None:
+        """Commits what was handed over before this."""
         self._closed.set()
-        self._threads.shutdown(wait=False)
+        await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._pool.close)
         if self._listener is not None:
             await asyncio.to_thread(self._listener.join)

@@ -107,7 +107,8 @@ class Running:
         self._room = asyncio.Semaphore(DRAFTS_AHEAD)
         self._taken = 0
         self._readers = [asyncio.create_task(self._read_stdout()), asyncio.create_task(self._read_stderr())]
-        self._end = asyncio.gather(*self._readers, self._see_off())
+        self._tasks = [*self._readers, asyncio.create_task(self._see_off())]
+        self._end = asyncio.gather(*self._tasks)
         self._end.add_done_callback(lambda _: self._drafts.put_nowait(None))
 
     async def next(self) -> Draft | None:
@@ -123,9 +124,9 @@ class Running:
         """Ends whatever still runs."""
         await end_run(self._run_id)
         await self._child.close()
-        for reader in self._readers:
-            reader.cancel()
-        await asyncio.gather(*self._readers, self._end, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, self._end, return_exceptions=True)
 
     async def _read_stdout(self) -> None:
         async for lines in _lines(self._child.stdout, LONGEST_LINE):

@@ -58,7 +58,8 @@ class Job:
     def settle(self) -> None:
         """On the event loop, after the commit."""
         if self.error is None and self.then is not None:
-            self.then(self.value)
+            # A step of its own, before whoever awaits the future goes on: its error would keep the rest of the batch waiting.
+            self.loop.call_soon(self.then, self.value)
         if self.future.done():
             return
         if self.error is not None:
@@ -67,50 +68,81 @@ class Job:
             self.future.set_result(self.value)
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, patience: float) -> sqlite3.Connection:
     # isolation_level=None: transactions begin and end where this file says, not where the module guesses.
-    connection = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE, check_same_thread=False, cached_statements=256)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=patience, check_same_thread=False, cached_statements=256)
     for pragma in ("journal_mode=wal", "synchronous=full", "fullfsync=1", "cache_size=-16000"):
         connection.execute(f"pragma {pragma}")
     return connection
 
 
-class SqliteDb(Db):
-    """Opens, and makes if need be, the file at `path` and its folder."""
+def connect_first(path: Path, patience: float) -> sqlite3.Connection:
+    """Makes the folder if need be. Raises Misconfigured where it cannot be used."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return connect(path, patience)
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Misconfigured(
+            f"The database {path} cannot be opened ({reason}). Set MODAL_INVOKE_STATE_DIR to a folder that you may write to."
+        ) from None
 
-    def __init__(self, path: Path) -> None:
+
+class SqliteDb(Db):
+    """Opens, and makes if need be, the file at `path` and its folder. `patience` in seconds."""
+
+    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
         if sqlite3.sqlite_version_info < OLDEST:
             raise Misconfigured(f"SQLite {sqlite3.sqlite_version} is too old; {'.'.join(map(str, OLDEST))} or newer is needed.")
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = path
+        self._patience = patience
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._watchers: list[tuple[asyncio.AbstractEventLoop, Watcher]] = []
         self._local = threading.local()
-        self._connection = connect(path)
+        self._closed = False
+        self._connection = connect_first(path, patience)
         self._connections = [self._connection]
         self._tx = SqliteTx(self._connection)
-        with self._transaction():
-            migrate(self._tx)
-        [(self._version,)] = self._tx.run("pragma data_version")
+        try:
+            with self._transaction():
+                migrate(self._tx)
+            [(self._version,)] = self._tx.run("pragma data_version")
+        except (Misconfigured, sqlite3.Error) as error:
+            self._connection.close()
+            raise translated(error) from None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
         self._writer = threading.Thread(target=self._write_all, name="sqlite-writer", daemon=True)
         self._writer.start()
 
     async def read(self, work: Callable[[Tx], T]) -> T:
+        self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     def _read(self, work: Callable[[Tx], T]) -> T:
+        try:
+            tx = self._reader()
+            tx.run("begin")
+            try:
+                return work(tx)
+            finally:
+                tx.run("rollback")
+        except sqlite3.OperationalError as error:
+            raise translated(error) from None
+
+    def _reader(self) -> SqliteTx:
+        """This thread's own connection."""
         if not hasattr(self._local, "tx"):
-            self._connections.append(connection := connect(self._path))
+            self._connections.append(connection := connect(self._path, self._patience))
             self._local.tx = SqliteTx(connection)
         tx: SqliteTx = self._local.tx
-        tx.run("begin")
-        try:
-            return work(tx)
-        finally:
-            tx.run("rollback")
+        return tx
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("The database is closed: the program is stopping.")
 
     async def write(self, work: Callable[[Tx], T], then: Callable[[T], None] | None = None) -> T:
+        self._check_open()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._jobs.put(Job(work, then, loop, future))
@@ -120,6 +152,8 @@ class SqliteDb(Db):
         self._watchers.append((asyncio.get_running_loop(), watcher))
 
     async def close(self) -> None:
+        """Commits what was handed over before this."""
+        self._closed = True
         self._jobs.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
@@ -166,11 +200,12 @@ class SqliteDb(Db):
                 for job in batch:
                     job.value = job.work(self._tx)
         except Exception as error:  # noqa: BLE001  # whatever a function raises belongs to its caller, not to this thread
-            if len(batch) > 1:
+            if len(batch) > 1 and not is_busy(error):
                 for job in batch:
                     self._commit([job])
                 return
-            batch[0].error = translated(error)
+            for job in batch:
+                job.error = translated(error)
         deliver(batch)
 
     def _look_for_others(self) -> None:
@@ -183,10 +218,15 @@ class SqliteDb(Db):
                     loop.call_soon_threadsafe(watcher, None)
 
 
+def is_busy(error: Exception) -> bool:
+    """Whether another process held the database for longer than a writer's patience: true of the whole batch alike."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def translated(error: Exception) -> Exception:
-    """SQLite's own word for a database that cannot be written becomes ours."""
+    """SQLite's own word for a database that cannot be used becomes ours."""
     if isinstance(error, sqlite3.OperationalError):
-        return Unavailable(f"The database cannot be written now: {error}.")
+        return Unavailable(f"The database cannot be used now: {error}.")
     return error
 
 

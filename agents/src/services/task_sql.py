@@ -35,19 +35,23 @@ SETTLE = f"""
     where id = ? and worker = ? and attempt = ? and status = 'running' {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
-CANCEL_WAITING = f"""
-    update task set status = 'cancelled', cancel_requested = 1, finished_at = ?, next_seq = next_seq + 1
-    where id = ? and status in ('queued', 'input_required')
+# One statement: between two, the task could go from running back to the queue, and neither would find it.
+CANCEL = f"""
+    update task set cancel_requested = 1, next_seq = next_seq + 1,
+        status = case when status = 'running' then status else 'cancelled' end,
+        finished_at = case when status = 'running' then finished_at else ? end
+    where id = ? and status in ('queued', 'input_required', 'running') and cancel_requested = 0
     returning {COLUMNS}, next_seq - 1
 """
-CANCEL_RUNNING = f"""
-    update task set cancel_requested = 1, next_seq = next_seq + 1
-    where id = ? and status = 'running' and cancel_requested = 0
-    returning {COLUMNS}, next_seq - 1
+RENEW = """
+    update task set lease_until = ? where worker = ? and status = 'running' and id in ({ids})
+    returning id, attempt, cancel_requested
 """
-RENEW = "update task set lease_until = ? where worker = ? and status = 'running' returning id, attempt, cancel_requested"
-TOTALS = """
-    select status, count(*), sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),
-        sum(cache_creation_tokens), sum(cost_usd)
-    from task {where} group by status
+WAITING = "select id, call_id from task where status = 'queued' and run_at < ? order by priority desc, run_at, id"
+# Both are answered from indexes alone; the second one's condition is that of its partial index.
+COUNTS = "select status, count(*) from task {where} group by status"
+USED = """
+    select coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cache_read_tokens), 0),
+        coalesce(sum(cache_creation_tokens), 0), coalesce(sum(cost_usd), 0)
+    from task where (input_tokens > 0 or output_tokens > 0 or cost_usd > 0) {whose}
 """

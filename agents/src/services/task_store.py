@@ -1,6 +1,7 @@
 """Tasks and events in SQL. Implements `TaskStore` on any `Db`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from agents.src.clock import Clock
 from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
@@ -26,6 +27,7 @@ from agents.src.tasks import (
     TaskFilter,
     Totals,
     Usage,
+    Waiting,
     cancelled,
 )
 
@@ -40,8 +42,16 @@ class SqlTaskStore:
         self._hub = hub
         self._clock = clock
 
-    async def add(self, task: Task, brief: Brief, key: Key | None = None, claim: Claim | None = None) -> Added:
+    async def add(
+        self,
+        task: Task,
+        brief: Brief,
+        key: Key | None = None,
+        claim: Claim | None = None,
+        then: Callable[[Added], None] | None = None,
+    ) -> Added:
         now = task.created_at
+        task = replace(task, run_at=now)
         started = task.to(Status.RUNNING, attempt=1, started_at=now) if claim else task
         events = [Event(task.id, 1, EventType.SUBMITTED, now, {"skill": task.skill})]
         if claim:
@@ -68,9 +78,17 @@ class SqlTaskStore:
             tx.notify(task.id)
             return None
 
-        known = await self._db.write(work, lambda known: None if known else self._hub.publish(events))
+        outcome = Added(started, Run(started, brief, claim.worker) if claim else None, created=True)
+
+        def kept(known: Row | None) -> None:
+            if known is None:
+                self._hub.publish(events)
+            if then:
+                then(outcome if known is None else Added(task_of(known), None, created=False))
+
+        known = await self._db.write(work, kept)
         if known is None:
-            return Added(started, Run(started, brief, claim.worker) if claim else None, created=True)
+            return outcome
         if key and known[task_sql.WIDTH] != key.fingerprint:
             raise KeyReused("This Idempotency-Key came with another request before; use a new key for a new request.")
         return Added(task_of(known), None, created=False)
@@ -91,10 +109,11 @@ class SqlTaskStore:
         return Page(items, items[-1].id if len(rows) > limit else None)
 
     async def totals(self, caller: str | None) -> Totals:
-        sql = task_sql.TOTALS.format(where="where caller = ?" if caller else "")
-        rows = await self._db.read(lambda tx: tx.run(sql, *([caller] if caller else [])))
-        usage = sum((usage_of(row[2:]) for row in rows), Usage())
-        return Totals({Status(row[0]): row[1] for row in rows}, usage)
+        counts = task_sql.COUNTS.format(where="where caller = ?" if caller else "")
+        used = task_sql.USED.format(whose="and caller = ?" if caller else "")
+        values = [caller] if caller else []
+        rows, [usage] = await self._db.read(lambda tx: (tx.run(counts, *values), tx.run(used, *values)))
+        return Totals({Status(status): number for status, number in rows}, usage_of(usage))
 
     async def events(self, task_id: str, after: int, limit: int) -> tuple[Event, ...]:
         sql = "select task_id, seq, type, at, data from event where task_id = ? and seq > ? order by seq limit ?"
@@ -158,9 +177,9 @@ class SqlTaskStore:
         now = self._clock.now()
 
         def work(tx: Tx) -> Change | None:
-            if ending.status is not Status.QUEUED:
+            if ending.status.ended:
                 return settled(tx, run, ending, now)
-            # A task whose cancellation was asked for meanwhile does not go back into the queue.
+            # A task whose cancellation was asked for meanwhile does not wait for another run.
             again = settled(tx, run, ending, now, unless="and cancel_requested = 0")
             return again or settled(tx, run, cancelled(), now)
 
@@ -174,8 +193,10 @@ class SqlTaskStore:
             task, events = change
             self._hub.publish(events, task if task.status.ended else None)
 
-    async def renew(self, claim: Claim) -> dict[str, bool]:
-        rows = await self._db.write(lambda tx: tx.run(task_sql.RENEW, claim.until, claim.worker))
+    async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, bool]:
+        ids = [run_id.rpartition(":")[0] for run_id in runs]
+        sql = task_sql.RENEW.format(ids=", ".join("?" * len(ids)))
+        rows = await self._db.write(lambda tx: tx.run(sql, claim.until, claim.worker, *ids))
         return {f"{task_id}:{attempt}": bool(cancel) for task_id, attempt, cancel in rows}
 
     async def cancellations(self, worker: str) -> frozenset[str]:
@@ -187,18 +208,18 @@ class SqlTaskStore:
         now = self._clock.now()
 
         def work(tx: Tx) -> Change | None:
-            if rows := tx.run(task_sql.CANCEL_WAITING, now, task_id):
-                return recorded(tx, rows[0], cancelled().event, now)
-            if rows := tx.run(task_sql.CANCEL_RUNNING, task_id):
-                return recorded(tx, rows[0], Draft(EventType.CANCEL_REQUESTED), now)
-            return None
+            rows = tx.run(task_sql.CANCEL, now, task_id)
+            if not rows:
+                return None
+            ended = task_of(rows[0]).status.ended
+            return recorded(tx, rows[0], cancelled().event if ended else Draft(EventType.CANCEL_REQUESTED), now)
 
         change = await self._db.write(work, self._publish)
         if change:
             return change[0]
         task = await self.get(task_id)
         if task.status.ended:
-            raise AlreadyEnded(f"The task has already ended: it is {task.status}.", status=task.status.value)
+            raise AlreadyEnded(f"The task has already ended: it is {task.status}.", task_status=task.status.value)
         return task
 
     async def workers(self) -> frozenset[str]:
@@ -210,6 +231,13 @@ class SqlTaskStore:
         sql = f"select {task_sql.COLUMNS}, brief, worker from task where status = 'running' and (lease_until < ? {whose})"
         rows = await self._db.read(lambda tx: tx.run(sql, self._clock.now(), *gone))
         return tuple(run_of(row, row[task_sql.WIDTH + 1]) for row in rows)
+
+    async def note_call(self, task_id: str, call_id: str) -> None:
+        await self._db.write(lambda tx: tx.run("update task set call_id = ? where id = ?", call_id, task_id))
+
+    async def waiting(self, since: float) -> tuple[Waiting, ...]:
+        rows = await self._db.read(lambda tx: tx.run(task_sql.WAITING, since))
+        return tuple(Waiting(*row) for row in rows)
 
 
 def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> Change | None:

@@ -1,6 +1,6 @@
 """What can be asked for: skills, the catalogue they stand in, and the arguments they take."""
 
-from agents.src.skills.access import Allowance, Token, TokenStore, allowance, check_token_name, hashed, new_secret
+from agents.src.skills.access import DEFAULT_RATE, Allowance, Token, TokenStore, allowance, check_token_name, hashed, new_secret
 from agents.src.skills.arguments import check_arguments
 from agents.src.skills.catalogue import Catalogue
 from agents.src.skills.dispatch import Dispatched, Dispatcher, brief_for
@@ -12,6 +12,7 @@ from agents.src.skills.resources import GPUS
 from agents.src.skills.skill import Resources, Skill
 
 __all__ = [
+    "DEFAULT_RATE",
     "FUNCTION_PREFIX",
     "GPUS",
     "Allowance",

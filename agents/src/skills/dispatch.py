@@ -1,19 +1,19 @@
 """The verb: takes a request, freezes its brief, and sees that it gets run."""
 
-import asyncio
 import hashlib
+import math
 from dataclasses import dataclass
 
 import structlog
 
 from agents.src.clock import Clock
-from agents.src.errors import InvalidRequest, Problem, RateLimited
+from agents.src.errors import InvalidRequest, Problem, RateLimited, UnknownFile
 from agents.src.skills.access import Allowance, TokenStore
 from agents.src.skills.arguments import check_arguments
 from agents.src.skills.catalogue import Catalogue
 from agents.src.skills.request import SkillRequest
 from agents.src.skills.skill import Skill
-from agents.src.tasks import Brief, Caller, FileStore, InputFile, Key, Runner, Task, TaskStore, distinct
+from agents.src.tasks import Added, Brief, Caller, FileStore, InputFile, Key, Runner, Task, TaskStore, distinct
 
 log = structlog.get_logger()
 
@@ -61,9 +61,10 @@ class Dispatcher:
             priority=request.priority,
         )
         fingerprint = Key(key, hashlib.sha256(request.model_dump_json().encode()).hexdigest()) if key is not None else None
-        # Shielded: a caller that goes away between the commit and the start leaves no task that is claimed but not begun.
-        task, created = await asyncio.shield(asyncio.ensure_future(self._accept(task, brief, fingerprint)))
-        return Dispatched(task, created, allowance)
+        added = await self._accept(task, brief, fingerprint)
+        if added.created and not added.run:
+            await self._start(added.task)
+        return Dispatched(added.task, added.created, allowance)
 
     async def _count(self, caller: Caller) -> Allowance | None:
         if caller.rate is None:
@@ -71,7 +72,7 @@ class Dispatcher:
         allowance = await self.tokens.take(caller.name, caller.rate)
         if allowance.retry_after is not None:
             raise RateLimited(
-                f"This token may submit {caller.rate}; try again in {allowance.retry_after:.0f} s.",
+                f"This token may submit {caller.rate}; try again in {math.ceil(allowance.retry_after)} s.",
                 retry_after=allowance.retry_after,
                 limit=caller.rate.limit,
                 period=caller.rate.period,
@@ -82,26 +83,31 @@ class Dispatcher:
         found = [await self.files.info(file_id) for file_id in request.files]
         for file in found:
             if caller.sees not in (None, file.caller):
-                raise InvalidRequest("One of the files is not yours; upload it with this token.")
+                raise UnknownFile("There is no file of this id, or it is not yours.")
         return tuple(
             InputFile(id=file.id, name=name) for file, name in zip(found, distinct([f.name for f in found]), strict=True)
         )
 
-    async def _accept(self, task: Task, brief: Brief, key: Key | None) -> tuple[Task, bool]:
+    async def _accept(self, task: Task, brief: Brief, key: Key | None) -> Added:
+        """Keeps the task, and begins it in the same breath where there is a place."""
         claim = self.runner.reserve(task.skill)
+        called = False
+
+        def begin(added: Added) -> None:
+            nonlocal called
+            called = True
+            if added.run:
+                self.runner.begin(added.run)
+            elif claim:
+                self.runner.release(task.skill)
+
         try:
-            added = await self.store.add(task, brief, key, claim)
-        except BaseException:
-            if claim:
+            # `begin` is called even if the caller goes away now: no task is claimed, but not begun.
+            return await self.store.add(task, brief, key, claim, begin)
+        except Exception:
+            if claim and not called:
                 self.runner.release(task.skill)
             raise
-        if added.run:
-            self.runner.begin(added.run)
-        elif claim:
-            self.runner.release(task.skill)
-        if added.created and not added.run:
-            await self._start(added.task)
-        return added.task, added.created
 
     async def _start(self, task: Task) -> None:
         try:

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from agents.src.tasks import Frozen
 
@@ -33,18 +33,21 @@ def small(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-Text = Annotated[str, AfterValidator(plain_text)]
+Text = Annotated[str, AfterValidator(plain_text), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
+FileId = Annotated[str, Field(pattern=r"^[0-9a-hjkmnp-tv-z]{26}$")]
 JsonObject = Annotated[dict[str, Any], AfterValidator(strict_json)]
 
 
 class SkillRequest(Frozen):
-    """One request to a skill."""
+    """One request to a skill. Exactly the stated types: `"5"` is no number."""
+
+    model_config = ConfigDict(strict=True)
 
     skill: Annotated[Text, Field(min_length=1, max_length=200, description="The skill's name.", examples=["planning"])]
     task: Annotated[Text, Field(description="What to do, in words.", examples=["Create auth system plan"])]
     args: JsonObject = Field(default_factory=dict, description="Structured arguments, as the skill's schema says.")
     files: Annotated[
-        tuple[str, ...],
+        tuple[FileId, ...],
         Field(max_length=MOST_FILES, description="Ids of files from `POST /api/files`, found by the skill in `input/`."),
     ] = ()
     timeout: Annotated[

@@ -7,11 +7,12 @@ from agents.src.tasks.event import Draft, Event, EventType
 from agents.src.tasks.execution import Execution, Stop, Tools
 from agents.src.tasks.files import FileInfo, FileStore, distinct, safe_name
 from agents.src.tasks.hub import Following, Hub
+from agents.src.tasks.reaper import Reaper, call_of, worker_of
 from agents.src.tasks.recovery import Recovery
 from agents.src.tasks.run import Claim, Ending, Run, cancelled
-from agents.src.tasks.runner import Runner
+from agents.src.tasks.runner import Calls, Runner
 from agents.src.tasks.solo import Solo
-from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals
+from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Failure, Frozen, Result, Status, Task, Usage
 from agents.src.tasks.underway import Underway
@@ -23,6 +24,7 @@ __all__ = [
     "Artifact",
     "Brief",
     "Caller",
+    "Calls",
     "Claim",
     "Claimed",
     "ClaudeOptions",
@@ -43,6 +45,7 @@ __all__ = [
     "LeaseLost",
     "OnCrash",
     "Page",
+    "Reaper",
     "Recovery",
     "Result",
     "Retries",
@@ -58,13 +61,16 @@ __all__ = [
     "Totals",
     "Underway",
     "Usage",
+    "Waiting",
     "Worker",
     "Workspace",
     "Workspaces",
+    "call_of",
     "cancelled",
     "distinct",
     "ended_within",
     "safe_name",
     "tail",
     "until_ended",
+    "worker_of",
 ]

@@ -6,6 +6,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -20,10 +21,11 @@ from agents.src.tasks.task import Artifact, Result, Task
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
 LONGEST_TEXT = 64 * 1024
 """Characters of a result's text that the task's record keeps; the log of events has all of it."""
 PATIENCE = (1, 2, 4, 8, 15)
-"""Seconds between tries to write how a run ended while the database is out of reach."""
+"""Seconds between tries to write while the database is out of reach."""
 
 
 class Stop(Enum):
@@ -31,6 +33,7 @@ class Stop(Enum):
 
     CANCELLED = "its caller asked for it"
     SHUTDOWN = "the worker is going away"
+    TIMED_OUT = "its time is over"
     LOST = "another worker has the task now"
 
 
@@ -52,7 +55,7 @@ class Execution:
         self._tools = tools
         self._stop: Stop | None = None
         self._work: asyncio.Task[object] | None = None
-        self._recorder = Recorder(lambda drafts: tools.store.append(run, drafts))
+        self._recorder = Recorder(lambda drafts: self._patiently(lambda: tools.store.append(run, drafts)))
 
     def stop(self, why: Stop) -> None:
         """Ends the run's processes and settles the task; the first reason given counts."""
@@ -62,7 +65,7 @@ class Execution:
                 self._work.cancel()
 
     async def carry_out(self) -> Task | None:
-        """The task as the run leaves it; None where another worker has it."""
+        """The task as the run leaves it; None where another worker has it. Raises Unavailable: then it is left unsettled."""
         self._work = asyncio.current_task()
         try:
             ending = await self._ending() if self._stop is None else self._cut_short()
@@ -70,6 +73,13 @@ class Execution:
             ending = self._cut_short()
         except LeaseLost:
             ending = None
+        except Unavailable:
+            raise
+        except Exception:  # an engine's own mistake, or a full disk, fails the task, not the worker
+            log.exception("run_broke", run=self.run.id, engine=self.run.brief.engine)
+            error = EngineFailed("The engine broke with an error of its own; the server's log has it.")
+            ending = after_failure(self.run, error, self._tools.clock.now())
+        self._work = None  # it is over: to stop it now would lose how it went
         return await self._settle(ending) if ending else None
 
     def _cut_short(self) -> Ending | None:
@@ -102,25 +112,25 @@ class Execution:
         return ()
 
     async def _run(self, engine: Engine, workspace: Workspace, collect: Callable[[], Awaitable[tuple[Artifact, ...]]]) -> Ending:
-        error: TaskFailed
         try:
-            async with asyncio.timeout(self.run.brief.timeout):
-                result = await self._drive(engine, workspace)
-            return completed(result.model_copy(update={"text": shortened(result.text), "artifacts": await collect()}))
-        except TimeoutError:
-            error = TimedOut(
-                f"It ran for {self.run.brief.timeout:g} seconds, all that it was given. Give it more, or less to do."
-            )
-        except TaskFailed as failure:
-            error = failure
-        except (asyncio.CancelledError, LeaseLost):
-            raise
-        except Exception:  # an engine's own mistake fails its task, not the worker
-            log.exception("engine_broke", run=self.run.id, engine=self.run.brief.engine)
-            error = EngineFailed("The engine broke with an error of its own; the server's log has it.")
-        await self._recorder.flush()
-        artifacts = await collect()
-        return after_failure(self.run, error, self._tools.clock.now(), Result(artifacts=artifacts) if artifacts else None)
+            result = await self._within_its_time(engine, workspace)
+        except TaskFailed as error:
+            artifacts = await collect()
+            leftovers = Result(artifacts=artifacts) if artifacts else None
+            return after_failure(self.run, error, self._tools.clock.now(), leftovers)
+        return completed(Result(text=shortened(result.text), data=result.data, artifacts=await collect()))
+
+    async def _within_its_time(self, engine: Engine, workspace: Workspace) -> Result:
+        seconds = self.run.brief.timeout
+        timer = asyncio.get_running_loop().call_later(seconds, self.stop, Stop.TIMED_OUT)
+        try:
+            return await self._drive(engine, workspace)
+        except asyncio.CancelledError:
+            if self._stop is not Stop.TIMED_OUT:
+                raise
+            raise TimedOut(f"It ran for {seconds:g} seconds, all that it was given. Give it more, or less to do.") from None
+        finally:
+            timer.cancel()
 
     async def _drive(self, engine: Engine, workspace: Workspace) -> Result:
         result: Result | None = None
@@ -139,14 +149,18 @@ class Execution:
 
     async def _settle(self, ending: Ending) -> Task | None:
         with suppress(LeaseLost):
-            for pause in PATIENCE:
-                try:
-                    return await self._tools.store.settle(self.run, ending)
-                except Unavailable as error:
-                    log.warning("settle_waits", run=self.run.id, detail=error.detail, seconds=pause)
-                    await self._tools.clock.sleep(pause)
-            return await self._tools.store.settle(self.run, ending)
+            return await self._patiently(lambda: self._tools.store.settle(self.run, ending))
         return None
+
+    async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Tries again, for half a minute, while the database is out of reach."""
+        for pause in PATIENCE:
+            try:
+                return await write()
+            except Unavailable as error:
+                log.warning("write_waits", run=self.run.id, detail=error.detail, seconds=pause)
+                await self._tools.clock.sleep(pause)
+        return await write()
 
 
 def shortened(text: str) -> str:

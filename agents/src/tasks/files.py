@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 LONGEST_NAME = 120
+"""Bytes of UTF-8."""
+LONGEST_SUFFIX = 16
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""What Windows takes for a device."""
 UNSAFE = re.compile(r"[^\w.\- ()+,=@]+")
 
 
@@ -41,10 +45,18 @@ def safe_name(name: str) -> str:
     """A name that is one harmless path component on every system, and still recognisable."""
     name = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     name = UNSAFE.sub("_", name).strip(" .")
+    if RESERVED.fullmatch(name):
+        name = f"_{name}"
+    return fitted(name) or "file"
+
+
+def fitted(name: str, mark: str = "") -> str:
+    """The name with `mark` before its suffix, and of its stem what LONGEST_NAME leaves room for."""
     stem, dot, suffix = name.rpartition(".")
-    if len(name.encode()) > LONGEST_NAME and dot and len(suffix) < 16:
-        name = f"{shorten(stem, LONGEST_NAME - len(suffix) - 1)}.{suffix}"
-    return shorten(name, LONGEST_NAME) or "file"
+    if not stem or len(suffix.encode()) >= LONGEST_SUFFIX:
+        stem, dot, suffix = name, "", ""
+    room = LONGEST_NAME - len(f"{mark}{dot}{suffix}".encode())
+    return f"{shorten(stem, room)}{mark}{dot}{suffix}".rstrip(" .")
 
 
 def shorten(text: str, length: int) -> str:
@@ -57,11 +69,10 @@ def distinct(names: list[str]) -> list[str]:
     taken: set[str] = set()
     result = []
     for name in names:
-        stem, dot, suffix = name.rpartition(".")
         unique, number = name, 1
         while unique.lower() in taken:
             number += 1
-            unique = f"{stem} ({number}).{suffix}" if dot and stem else f"{name} ({number})"
+            unique = fitted(name, f" ({number})")
         taken.add(unique.lower())
         result.append(unique)
     return result

@@ -1,6 +1,6 @@
 """The verb: settles the runs that a dead worker left behind."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -25,11 +25,16 @@ class Recovery:
     is_gone: Callable[[str], bool | None]
     end_runs_of: Callable[[str], Awaitable[None]]
 
-    async def recover(self) -> list[Task]:
-        """Requeues, or fails, each abandoned task as its policy says; the tasks as they stand then."""
+    async def recover(self, alive: Collection[str] = ()) -> list[Task]:
+        """Requeues, or fails, each abandoned task as its policy says; the tasks as they stand then.
+
+        Runs in `alive` are this process's own: after a sleep of the machine their leases are only late.
+        """
         gone = [worker for worker in await self.store.workers() if self.is_gone(worker)]
         settled = []
         for run in await self.store.abandoned(gone):
+            if run.id in alive:
+                continue
             await self.end_runs_of(run.task.id)
             ending = after_crash(run, "The worker that ran it is gone.", self.clock.now())
             with suppress(LeaseLost):  # somebody else recovered it first

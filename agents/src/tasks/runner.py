@@ -20,3 +20,13 @@ class Runner(Protocol):
 
     async def start(self, task: Task) -> None:
         """Sees to it that a queued task gets run. A failure to do so loses nothing: recovery finds the task."""
+
+
+class Calls(Protocol):
+    """The calls by which a runner that works elsewhere gets its tasks run. Raises Unavailable where nobody can be asked."""
+
+    async def is_over(self, call_id: str) -> bool:
+        """Whether it has ended, however; True for one that nobody knows (any more)."""
+
+    async def end(self, call_id: str) -> None:
+        """Ends it, with its container and every process in that."""

@@ -54,7 +54,9 @@ class Solo:
                 raise
             if task is None or task.status is not Status.QUEUED:
                 return task
-            await self._clock.sleep(max(task.run_at - self._clock.now(), 0))
+            # In a loop: the clock that the due time is told by and the one that wakes sleepers differ by a little.
+            while (early := task.run_at - self._clock.now()) > 0:
+                await self._clock.sleep(early)
         return None
 
     async def _settle_earlier_self(self, task_id: str) -> None:

@@ -1,6 +1,6 @@
 """The port: where tasks and their events are kept. Every change of a task and the event that tells of it are one transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,12 +64,28 @@ class Totals:
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A queued task that is due, and the call that is to run it; None where none was ever made."""
+
+    task_id: str
+    call_id: str | None
+
+
 class TaskStore(Protocol):
     """Times are seconds since 1970 UTC. Raises Unavailable where the database is out of reach."""
 
-    async def add(self, task: Task, brief: Brief, key: Key | None = None, claim: Claim | None = None) -> Added:
+    async def add(
+        self,
+        task: Task,
+        brief: Brief,
+        key: Key | None = None,
+        claim: Claim | None = None,
+        then: Callable[[Added], None] | None = None,
+    ) -> Added:
         """Keeps a queued task with its `submitted` event; with a claim it is running in the same transaction.
 
+        `then` is called on the event loop once the task is kept, or found by its key, even if the caller was cancelled meanwhile.
         Raises KeyReused where the caller used the key with another request.
         """
 
@@ -96,8 +112,11 @@ class TaskStore(Protocol):
     async def settle(self, run: Run, ending: Ending) -> Task:
         """Moves the task from running to where the ending says. Raises LeaseLost."""
 
-    async def renew(self, claim: Claim) -> dict[str, bool]:
-        """Extends the leases of all tasks the worker runs: run id → whether its cancellation was asked for."""
+    async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, bool]:
+        """Extends the leases of these of the worker's runs: the id of each run it holds → whether its cancellation was asked for.
+
+        A run that the worker holds but no longer carries out, because it could not be settled, is left to expire.
+        """
 
     async def cancellations(self, worker: str) -> frozenset[str]:
         """The ids of the worker's runs whose cancellation was asked for."""
@@ -110,3 +129,9 @@ class TaskStore(Protocol):
 
     async def abandoned(self, gone: Collection[str]) -> tuple[Run, ...]:
         """Runs whose lease has expired, or whose worker is known to be gone."""
+
+    async def note_call(self, task_id: str, call_id: str) -> None:
+        """Remembers the call that is to run the task, in place of an earlier one."""
+
+    async def waiting(self, since: float) -> tuple[Waiting, ...]:
+        """Queued tasks that have been due for longer than `since`, by priority, then age."""

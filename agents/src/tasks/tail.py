@@ -1,7 +1,7 @@
 """Following a task: its events as they come, or its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from agents.src.tasks.event import Event
 from agents.src.tasks.hub import Following, Hub, ends
@@ -13,7 +13,7 @@ IDLE = 15.0
 """Seconds of silence after which the log is read all the same, and a reader is told that all is well."""
 
 
-async def tail(store: TaskStore, hub: Hub, task_id: str, after: int = 0) -> AsyncIterator[Sequence[Event]]:
+async def tail(store: TaskStore, hub: Hub, task_id: str, after: int = 0) -> AsyncGenerator[Sequence[Event], None]:
     """The task's events numbered above `after`, in batches, without loss or doubles, until its end.
 
     An empty batch comes after `IDLE` seconds without events. Stops short of the end when the hub is closed. Raises UnknownTask.
@@ -28,11 +28,13 @@ async def tail(store: TaskStore, hub: Hub, task_id: str, after: int = 0) -> Asyn
                     yield batch
                     if ends(batch):
                         return
+                over = over or ends(events)  # a number beyond the end was asked for
             if over:
                 return
             arrived = await following.get(IDLE)
             if not arrived:
                 yield ()
+                over = (await store.get(task_id)).status.ended
                 arrived = [()]
 
 
@@ -49,7 +51,7 @@ async def continuing(store: TaskStore, task_id: str, after: int, events: Sequenc
 
 
 async def ended_within(store: TaskStore, following: Following, task_id: str, seconds: float) -> Task:
-    """The task once it has ended, or as it stands after so many seconds. Raises UnknownTask."""
+    """The task once it has ended, or as it stands after so many seconds, or when the hub closes. Raises UnknownTask."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while following.task is None:
@@ -58,7 +60,7 @@ async def ended_within(store: TaskStore, following: Following, task_id: str, sec
         in_doubt = not arrived or not all(arrived)  # silence, or word of another process
         if following.task is None and (in_doubt or remaining <= 0):
             task = await store.get(task_id)
-            if task.status.ended or remaining <= 0:
+            if task.status.ended or remaining <= 0 or following.closed:
                 return task
     return following.task
 

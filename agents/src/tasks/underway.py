@@ -36,6 +36,11 @@ class Underway:
         """Set when a cancellation may have been asked for without being heard."""
         self._loops: list[asyncio.Task[None]] = []
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of the runs."""
+        return frozenset(self._runs)
+
     def claim(self) -> Claim:
         return Claim(self.worker, self._clock.now() + LEASE)
 
@@ -111,7 +116,7 @@ class Underway:
     async def _renew(self) -> None:
         # The runs as they are before the question: one begun meanwhile is not lost.
         runs = dict(self._runs)
-        held = await self._store.renew(self.claim())
+        held = await self._store.renew(self.claim(), list(runs))
         for run_id, (execution, _) in runs.items():
             if run_id not in held:
                 execution.stop(Stop.LOST)

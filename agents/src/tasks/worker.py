@@ -85,9 +85,10 @@ class Worker:
         self._stopping = True
         self._wake.set()
         if self._loops:
+            work, recover = self._loops
+            recover.cancel()
             # Not cancelled: a claim that is under way would be lost.
-            await self._loops[0]
-            self._loops[1].cancel()
+            await asyncio.gather(work, recover, return_exceptions=True)
         await self._underway.close()
         if self._heard in self._hub.listeners:
             self._hub.listeners.remove(self._heard)
@@ -99,6 +100,11 @@ class Worker:
 
     def _is_full(self, skill: str) -> bool:
         return self._places[skill] >= self._limits.get(skill, self._cap)
+
+    def _most(self) -> int:
+        """How many to claim at once: no more than there are places, and of no skill more than it may have."""
+        left = [limit - self._places[skill] for skill, limit in self._limits.items()]
+        return min([self._free(), *(places for places in left if places > 0)])
 
     def _look(self) -> None:
         self._backlog = True
@@ -121,15 +127,15 @@ class Worker:
 
     async def _fill(self) -> None:
         """Claims as many tasks as there are places."""
-        while self._backlog and not self._stopping and (free := self._free()) > 0:
+        while self._backlog and not self._stopping and (most := self._most()) > 0:
             self._backlog, self._claiming = False, True
             try:
                 full = [skill for skill in self._limits if self._is_full(skill)]
-                claimed = await self._store.claim(self._underway.claim(), free, full)
+                claimed = await self._store.claim(self._underway.claim(), most, full)
             finally:
                 self._claiming = False
             self._next_due = claimed.next_due
-            self._backlog = self._backlog or len(claimed.runs) == free
+            self._backlog = self._backlog or len(claimed.runs) == most
             for run in claimed.runs:
                 self._places[run.task.skill] += 1
                 work = self._underway.begin(run, claimed_later=True)
@@ -148,6 +154,8 @@ class Worker:
         while True:
             await self._clock.sleep(HEARTBEAT)
             try:
-                await self._recovery.recover()
+                await self._recovery.recover(self._underway.ids)
+                # Also finds what was queued by a caller that went away before it could say so.
+                self._look()
             except Unavailable as error:
                 log.warning("recovery_missed", detail=error.detail)

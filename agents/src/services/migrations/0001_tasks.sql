@@ -30,11 +30,14 @@ create table task (
     fingerprint text
 );
 
-create index task_queue on task (priority desc, run_at, id) where status = 'queued';
-create index task_leases on task (worker, lease_until) where status = 'running';
-create index task_by_caller on task (caller, id);
+create index task_queue on task (status, priority desc, run_at, id) where status = 'queued';
+create index task_leases on task (status, worker, lease_until) where status = 'running';
+create index task_by_caller on task (caller, id, status);
 create index task_by_skill on task (skill, id);
 create index task_by_status on task (status, id);
+create index task_usage
+    on task (caller, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd)
+    where input_tokens > 0 or output_tokens > 0 or cost_usd > 0;
 create unique index task_by_key on task (caller, idempotency_key) where idempotency_key is not null;
 
 create table event (
