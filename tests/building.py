@@ -12,7 +12,7 @@ eventually(condition)    waits for what no event tells
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,23 @@ from agents.src.clock import Clock
 from agents.src.errors import EngineFailed
 from agents.src.services.database import Db
 from agents.src.settings import Settings, read_settings
-from agents.src.skills import Catalogue, Resources, Skill
-from agents.src.tasks import Brief, Draft, Engine, EventType, Result, Retries, Runner, Task, Usage, Workspace
+from agents.src.skills import Catalogue, Resources, Skill, SkillRequest
+from agents.src.tasks import (
+    Brief,
+    Caller,
+    Claim,
+    Draft,
+    Engine,
+    EventType,
+    Result,
+    Retries,
+    Run,
+    Runner,
+    Task,
+    Usage,
+    Workspace,
+    until_ended,
+)
 
 TOKEN = "test-token-of-more-than-32-characters"
 NOON = 1_800_000_000.0
@@ -220,6 +235,31 @@ async def running(parts: Parts) -> AsyncIterator[Parts]:
         await parts.close()
 
 
+async def submit(parts: Parts, skill: str = "noop", prompt: str = "Please.", **fields: Any) -> Task:
+    request = SkillRequest(skill=skill, task=prompt, **fields)
+    return (await parts.dispatcher.dispatch(request, Caller("ada"), new_id())).task
+
+
+async def ended(parts: Parts, task: Task) -> Task:
+    """The task once it has ended; fails when it does not."""
+    found = await until_ended(parts.store, parts.hub, task.id, PATIENCE)
+    assert found.status.ended, found
+    return found
+
+
+class Nowhere:
+    """Implements `Runner`."""
+
+    def reserve(self, skill: str) -> Claim | None:
+        return None
+
+    def release(self, skill: str) -> None: ...
+
+    def begin(self, run: Run) -> None: ...
+
+    async def start(self, task: Task) -> None: ...
+
+
 async def eventually(condition: Callable[[], bool | Awaitable[bool]]) -> None:
     """Waits until it holds. For what can only be looked at; where an event tells, await that."""
     async with asyncio.timeout(PATIENCE):
@@ -233,8 +273,3 @@ async def eventually(condition: Callable[[], bool | Awaitable[bool]]) -> None:
 def immediately(retries: int) -> Retries:
     """A policy that tries again at once."""
     return Retries(max_retries=retries, initial_delay=0.0)
-
-
-def stored(task: Task) -> Task:
-    """A submitted task as a store gives it back."""
-    return replace(task, run_at=task.created_at)

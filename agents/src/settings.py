@@ -1,5 +1,6 @@
 """The configuration: the only reader of the environment. `docs/configuration.md` explains each name."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -107,3 +108,12 @@ class Surroundings(BaseSettings):
     config_home: Path = Field(default_factory=lambda: Path.home() / ".config", validation_alias="XDG_CONFIG_HOME")
     modal_token_id: SecretStr | None = Field(None, validation_alias="MODAL_TOKEN_ID")
     modal_config: Path = Field(default_factory=lambda: Path.home() / ".modal.toml", validation_alias="MODAL_CONFIG_PATH")
+
+
+COMMON = re.compile(r"(MODAL|PYTHON|LC)_\w*|PYTHON[A-Z]*|PATH|HOME|USER|LOGNAME|SHELL|SHLVL|PWD|OLDPWD|LANG|TERM|HOSTNAME|TZ|_")
+
+
+def granted_variables() -> dict[str, str]:
+    """What the environment holds beside settings and what is everywhere: in a skill's container on Modal, the skill's secrets."""
+    own = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    return {name: value for name, value in os.environ.items() if name not in own and not COMMON.fullmatch(name)}

@@ -200,7 +200,8 @@ def test_a_database_that_another_process_holds_is_unavailable_to_the_whole_batch
     async def story(db: Db) -> None:
         holder = sqlite3.connect(state_dir / "state.db", isolation_level=None)
         holder.execute("begin immediate")
-        outcomes = await asyncio.gather(*(db.write(adding(name)) for name in "abcdefgh"), return_exceptions=True)
+        # One after the other, each waiting for itself, they would take longer than the test has.
+        outcomes = await asyncio.gather(*(db.write(adding(str(number))) for number in range(100)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {Unavailable}
         assert await names(db) == []  # reading goes on
         holder.execute("rollback")
@@ -208,7 +209,7 @@ def test_a_database_that_another_process_holds_is_unavailable_to_the_whole_batch
         assert await db.write(adding("a")) == "a"
         await db.close()
 
-    with_db(lambda: SqliteDb(state_dir / "state.db", patience=0.2), story)
+    with_db(lambda: SqliteDb(state_dir / "state.db", patience=0.3), story)
 
 
 def test_the_folder_is_made_for_its_owner_alone(state_dir: Path, open_sqlite: OpenDb) -> None:

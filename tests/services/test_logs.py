@@ -52,9 +52,8 @@ def test_plain_lines_have_keys_and_values_and_no_colours_in_a_pipe(capsys: pytes
 @pytest.mark.parametrize("log_json", [True, False])
 def test_no_secret_gets_through_and_tracebacks_have_no_variables(capsys: pytest.CaptureFixture[str], log_json: bool) -> None:
     configure_logs(settings(log_json=log_json, anthropic_api_key="sk-ant-1234"))
-    secret_variable = "value-of-a-" + "variable"
     try:
-        raise ValueError(f"{TOKEN} {len(secret_variable)}")
+        fail(secret_variable := "value-of-a-" + "variable")
     except ValueError:
         structlog.get_logger().exception("broke", key="sk-ant-1234", token=NAMED)
     written = capsys.readouterr().err
@@ -62,6 +61,10 @@ def test_no_secret_gets_through_and_tracebacks_have_no_variables(capsys: pytest.
     assert written.count("***") == 3
     for secret in (TOKEN, NAMED, "sk-ant-1234", secret_variable):
         assert secret not in written
+
+
+def fail(variable: str) -> None:
+    raise ValueError(f"{TOKEN} {len(variable)}")
 
 
 def test_levels(capsys: pytest.CaptureFixture[str]) -> None:

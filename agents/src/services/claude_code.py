@@ -93,7 +93,7 @@ class ClaudeEngine:
             credentials.variable: entrance.key,
             "CLAUDE_CODE_MAX_RETRIES": str(self.retries),
         }
-        return stack.enter_context(launcher(self.cli or find_claude(), workspace.folder.parent, environment))
+        return stack.enter_context(launcher(self.cli or find_claude(), workspace.folder, environment))
 
 
 def announcement(script: Script) -> str:

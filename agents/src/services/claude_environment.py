@@ -28,15 +28,15 @@ def find_claude() -> Path:
 
 
 @contextmanager
-def launcher(claude: Path, parent: Path, environment: Mapping[str, str]) -> Iterator[Path]:
-    """A program that starts `claude` in `environment` and in a home that is removed afterwards.
+def launcher(claude: Path, workspace: Path, environment: Mapping[str, str]) -> Iterator[Path]:
+    """A program that starts `claude` in `environment` and in a home, beside the workspace, that is removed afterwards.
 
     It exists because the SDK adds all of the server's environment, with every secret in it, to what it is given.
     Raises EngineFailed where there is no `claude`.
     """
     if not claude.is_file():
         raise EngineFailed("Claude Code is not where it should be: correct the path it was given, or reinstall it.")
-    with TemporaryDirectory(prefix="claude-", dir=parent, ignore_cleanup_errors=True) as private:
+    with TemporaryDirectory(prefix=f"{workspace.name}.claude-", dir=workspace.parent, ignore_cleanup_errors=True) as private:
         home, temporary = Path(private, "home"), Path(private, "tmp")
         home.mkdir()
         temporary.mkdir()

@@ -131,6 +131,11 @@ class FolderFiles:
     async def discard(self, workspace: Workspace) -> None:
         await asyncio.to_thread(shutil.rmtree, workspace.folder, ignore_errors=True)
 
+    async def clear_away(self, task_id: str) -> None:
+        """Removes what the runs of a task left in the scratch folder when their worker died."""
+        for leftover in self._scratch.glob(f"{task_id}-*"):
+            await asyncio.to_thread(shutil.rmtree, leftover, ignore_errors=True)
+
 
 def append(write: Callable[[bytes], object], update: Callable[[bytes], object], data: bytes) -> None:
     write(data)

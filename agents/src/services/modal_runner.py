@@ -1,6 +1,6 @@
 """Tasks in containers of Modal, one call each. Implements `Runner` and `Calls`. `docs/decisions/modal.md` says why so."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agents.src.errors import Unavailable
 from agents.src.services.modal_app import APP
@@ -17,7 +17,7 @@ class ModalRunner:
     def __init__(self, store: TaskStore, app: str = APP) -> None:
         self._store = store
         self._app = app
-        self._functions: dict[str, modal.Function] = {}
+        self._functions: dict[str, modal.Function[..., Any, Any]] = {}
 
     # The runner's side
 
@@ -40,7 +40,7 @@ class ModalRunner:
             raise unreachable(error) from None
         await self._store.note_call(task.id, call.object_id)
 
-    def _function(self, skill: str) -> "modal.Function":
+    def _function(self, skill: str) -> "modal.Function[..., Any, Any]":
         """Kept: each look-up is a request of its own."""
         import modal
 

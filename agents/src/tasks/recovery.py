@@ -16,14 +16,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """`is_gone` tells of a worker's name whether its process has ended (None: cannot tell from here); `end_runs_of` ends what is
-    left on this machine of a task's processes, so that it never runs twice at once.
+    """`is_gone` tells of a worker's name whether its process has ended (None: cannot tell). `clear_away` ends what is left
+    on this machine of a task's processes, so that it never runs twice at once, and removes their folders.
     """
 
     store: TaskStore
     clock: Clock
     is_gone: Callable[[str], bool | None]
-    end_runs_of: Callable[[str], Awaitable[None]]
+    clear_away: Callable[[str], Awaitable[None]]
 
     async def recover(self, alive: Collection[str] = ()) -> list[Task]:
         """Requeues, or fails, each abandoned task as its policy says; the tasks as they stand then.
@@ -35,7 +35,7 @@ class Recovery:
         for run in await self.store.abandoned(gone):
             if run.id in alive:
                 continue
-            await self.end_runs_of(run.task.id)
+            await self.clear_away(run.task.id)
             ending = after_crash(run, "The worker that ran it is gone.", self.clock.now())
             with suppress(LeaseLost):  # somebody else recovered it first
                 settled.append(await self.store.settle(run, ending))
