@@ -13,7 +13,23 @@ import pytest
 
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.tasks import Brief, Claim, Draft, EventType, Hub, OnCrash, Recovery, Result, Status, Workspace
-from tests.building import NOON, PATIENCE, Nowhere, SteppedClock, a_brief, a_skill, a_task, ended, parts, running, submit
+from agents.src.tasks.underway import HEARTBEAT, LEASE
+from tests.building import (
+    NOON,
+    PATIENCE,
+    Nowhere,
+    Sleeping,
+    SteppedClock,
+    Work,
+    a_brief,
+    a_task,
+    ended,
+    eventually,
+    noop,
+    parts,
+    running,
+    submit,
+)
 from tests.conftest import OpenDb
 
 VICTIM = textwrap.dedent(
@@ -171,18 +187,23 @@ def test_a_task_that_kills_every_worker_is_given_up(open_sqlite: OpenDb) -> None
 
 
 def test_a_run_that_could_not_be_settled_is_recovered_by_its_own_process(state_dir: Path) -> None:
-    """Its lease is not renewed, since nobody carries it out, and expires."""
+    """Its lease is not renewed with those of the other runs, since nobody carries it out, and expires."""
 
     async def story() -> None:
-        clock, other = SteppedClock(), parts(state_dir, runner=Nowhere())
+        clock, sleeping = SteppedClock(), Sleeping()
+        works: dict[str, Work] = {"noop": noop, "sleeping": sleeping}
+        other = parts(state_dir, works=works, runner=Nowhere(), clock=clock)
         task = await submit(other)
-        assert await other.store.claim_one(task.id, Claim("here", NOON + 20))
-        async with running(parts(state_dir, skills=[a_skill()], clock=clock, name="here")) as here:
-            for _ in range(12):
-                await clock.advance(3)
-                await asyncio.sleep(0.01)
+        assert await other.store.claim_one(task.id, Claim("here", NOON + LEASE))
+        async with running(parts(state_dir, works=works, clock=clock, name="here")) as here:
+            lasting = await submit(here, "sleeping")
+            for _ in range(int(2 * LEASE / HEARTBEAT)):
+                await eventually(lambda: clock.sleeping == 2)
+                await clock.advance(HEARTBEAT)
             done = await ended(here, task)
             assert (done.status, done.attempt) == (Status.COMPLETED, 2)
+            sleeping.wake()
+            assert (await ended(here, lasting)).attempt == 1
         await other.close()
 
     tell(story)

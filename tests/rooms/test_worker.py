@@ -250,13 +250,17 @@ def test_a_cancellation_between_the_claim_and_the_run_is_heard(state_dir: Path) 
         other = parts(state_dir, runner=Nowhere(), clock=clock)
         here = parts(state_dir, works={"noop": sleeping}, clock=clock)
         assert here.worker
-        await here.worker.open()
+        worker = here.worker
+        await worker.open()
+        await eventually(lambda: worker.reserve("noop") is not None)  # it has looked through the queue
+        worker.release("noop")
         task = await submit(other)
         gate = threading.Event()
         held = asyncio.create_task(here.db.write(lambda tx: gate.wait(PATIENCE)))
         await asyncio.sleep(0)
-        await here.worker.start(task)
-        await asyncio.sleep(0.01)  # the worker has asked for it
+        await worker.start(task)
+        for _ in range(20):
+            await asyncio.sleep(0)  # until it has asked for the task
         cancelling = asyncio.create_task(here.store.request_cancel(task.id))
         await asyncio.sleep(0)
         gate.set()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from agents.src.errors import InvalidRequest, TooLarge, UnsupportedMediaType
@@ -20,13 +21,12 @@ def check_length(size: int, limit: int) -> None:
 
 
 async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises TooLarge as soon as the limit is passed."""
-    check_length(declared_length(request), limit)
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        check_length(size, limit)
-        yield chunk
+    """The body as it comes. Raises TooLarge as soon as the limit is passed, InvalidRequest where the sender went away."""
+    try:
+        async for chunk in limited(request, limit).stream():
+            yield chunk
+    except ClientDisconnect:
+        raise InvalidRequest("The body broke off before its end.") from None
 
 
 async def json_body(request: Request, limit: int) -> bytes:

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from agents.src import errors
 from agents.src.api.auth import caller_of
 from agents.src.api.body import chunks, limited
 from agents.src.api.downloads import DOWNLOADED, download
-from agents.src.api.errors import EVERYWHERE, documented
+from agents.src.api.openapi import EVERYWHERE, documented
 from agents.src.api.views import FileId, FileView
 from agents.src.bootstrap import Parts
 from agents.src.tasks import Caller, FileInfo
@@ -26,13 +27,19 @@ FORM_OVERHEAD = 64 * 1024
 MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}", re.ASCII)
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {"schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}}
-UPLOAD = {"requestBody": {"required": True, "content": {"application/octet-stream": BINARY, "multipart/form-data": FORM}}}
+UPLOAD = {
+    "requestBody": {
+        "description": "The file; none is an empty one.",
+        "content": {"application/octet-stream": BINARY, "multipart/form-data": FORM},
+    }
+}
 Name = Annotated[str | None, Query(min_length=1, max_length=1000, description="The file's name; required for a raw body.")]
 
 
 @router.post(
     "/api/files",
     status_code=201,
+    response_description="The file is kept.",
     responses=documented(errors.TooLarge, errors.InvalidRequest, *EVERYWHERE),
     openapi_extra=UPLOAD,
 )
@@ -52,6 +59,8 @@ async def from_form(parts: Parts, request: Request, caller: Caller, name: str | 
         form = await limited(request, parts.settings.max_file_bytes + FORM_OVERHEAD).form(max_files=1, max_fields=1)
     except HTTPException as error:
         raise errors.InvalidRequest(f"The form cannot be read: {error.detail}") from None
+    except ClientDisconnect:
+        raise errors.InvalidRequest("The form broke off before its end.") from None
     try:
         file = form.get("file")
         if not isinstance(file, UploadFile):
@@ -76,7 +85,7 @@ def media_type_of(header: str | None) -> str | None:
 
 @router.get(
     "/api/files/{file_id}",
-    responses={**documented(errors.UnknownFile, errors.InvalidRequest, *EVERYWHERE), **DOWNLOADED},
+    responses={**DOWNLOADED, **documented(errors.UnknownFile, errors.UnsatisfiableRange, errors.InvalidRequest, *EVERYWHERE)},
     response_class=FileResponse,
 )
 async def fetch_file(request: Request, file_id: FileId, caller: Annotated[Caller, Depends(caller_of)]) -> Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 DEFAULT_WAIT = 30
 LONGEST_WAIT = 120
 """Seconds. Modal cuts a request at 150."""
-WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?')
+WAIT = re.compile(r'wait\s*=\s*"?(\d+)"?')
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +17,18 @@ class Preference:
     applied: str | None
 
 
-def read_preference(header: str | None) -> Preference:
+def seconds(digits: str) -> int:
+    return LONGEST_WAIT if len(digits.lstrip("0")) > len(str(LONGEST_WAIT)) else min(int(digits[-9:]), LONGEST_WAIT)
+
+
+def read_preference(header: str) -> Preference:
     """Preferences that are unknown or not of the right form are passed over, as the RFC has it."""
     wait: int | None = None
     at_once = False
-    for preference in (header or "").split(","):
+    for preference in header.split(","):
         name = preference.split(";")[0].strip().lower()
         if match := WAIT.fullmatch(name):
-            wait = wait if wait is not None else min(int(match[1]), LONGEST_WAIT)
+            wait = wait if wait is not None else seconds(match[1])
         elif name == "respond-async":
             at_once = True
     applied = [f"wait={wait}"] if wait is not None else []

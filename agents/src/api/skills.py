@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
 
 from agents.src import errors
 from agents.src.api.auth import caller_of
 from agents.src.api.body import json_body
-from agents.src.api.errors import EVERYWHERE, documented, invalid
+from agents.src.api.errors import invalid, respond, unexpected
+from agents.src.api.openapi import EVERYWHERE, RATE, documented, header
 from agents.src.api.preferences import DEFAULT_WAIT, LONGEST_WAIT, read_preference
 from agents.src.api.views import EXAMPLE_ID, Listing, SkillView, TaskView
 from agents.src.bootstrap import Parts
@@ -19,13 +21,9 @@ from agents.src.tasks import Caller, Task, ended_within, until_ended
 
 router = APIRouter(tags=["skills"])
 
-KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
-TASK_HEADERS = {
-    "Preference-Applied": {"description": "Which preference was followed.", "schema": {"type": "string"}},
-    "RateLimit-Policy": {"description": "The token's rate.", "schema": {"type": "string"}},
-    "RateLimit": {"description": "What is left of it.", "schema": {"type": "string"}},
-}
-LOCATION = {"Location": {"description": "Where the task can be followed.", "schema": {"type": "string"}}}
+KEY = re.compile(r'"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
+TASK_HEADERS = {"Preference-Applied": header("Which preferences were followed.", "wait=10"), **RATE}
+LOCATION = {"Location": header("Where the task can be looked at.", f"/api/tasks/{EXAMPLE_ID}", always=True)}
 SUBMITTED: dict[int | str, dict[str, Any]] = {
     200: {"model": TaskView, "description": "The task ended in time.", "headers": TASK_HEADERS},
     202: {"model": TaskView, "description": "The task is accepted and goes on.", "headers": TASK_HEADERS | LOCATION},
@@ -51,29 +49,50 @@ BODY = {
     }
 }
 PREFER = Header(
-    description=f"`wait=N` (seconds, default {DEFAULT_WAIT}, at most {LONGEST_WAIT}), `respond-async`, or both (RFC 7240)."
+    alias="Prefer",
+    description=f"`wait=N` (seconds, default {DEFAULT_WAIT}, at most {LONGEST_WAIT}), `respond-async`, or both (RFC 7240).",
 )
-IDEMPOTENCY = Header(description="Sent again with the same body, the key gives the same task.", max_length=257)
+IDEMPOTENCY = Header(
+    alias="Idempotency-Key",
+    description="Sent again with the same body, the key gives the same task. Quoted or bare.",
+    json_schema_extra={"pattern": f"^({KEY.pattern})$"},
+)
 
 
 @router.post("/api/skill", responses=SUBMITTED, openapi_extra=BODY, response_class=Response)
 async def submit_task(
     request: Request,
     caller: Annotated[Caller, Depends(caller_of)],
-    prefer: Annotated[str | None, PREFER] = None,
-    idempotency_key: Annotated[str | None, IDEMPOTENCY] = None,
+    prefer: Annotated[str | None, PREFER] = None,  # noqa: ARG001  # this and the next document what `submit` reads
+    idempotency_key: Annotated[str | None, IDEMPOTENCY] = None,  # noqa: ARG001
 ) -> Response:
     """Has a skill do something.
 
     Answers 200 with the result if the task ends while the caller waits, else 202 with where to follow it.
     """
+    return await submit(request, caller)
+
+
+async def submit_quickly(request: Request) -> Response:
+    """`submit_task` without FastAPI around it."""
+    try:
+        return await submit(request, await caller_of(request))
+    except errors.Problem as problem:
+        return respond(problem)
+    except ClientDisconnect:
+        raise
+    except Exception as error:  # noqa: BLE001  # as FastAPI has it: the last resort of a request
+        return unexpected(request, error)
+
+
+async def submit(request: Request, caller: Caller) -> Response:
     parts: Parts = request.app.state.parts
     wanted = read_request(await json_body(request, parts.settings.max_body_bytes))
-    preference = read_preference(prefer)
+    preference = read_preference(",".join(request.headers.getlist("prefer")))
     task_id = parts.clock.new_id()
     # Followed from before it exists, so that its end needs no look into the database.
     with parts.hub.follow(task_id) as following:
-        dispatched = await parts.dispatcher.dispatch(wanted, caller, task_id, read_key(idempotency_key))
+        dispatched = await parts.dispatcher.dispatch(wanted, caller, task_id, read_key(request.headers.get("idempotency-key")))
         task = dispatched.task
         if preference.wait and not task.status.ended:
             if dispatched.created:
@@ -107,15 +126,17 @@ def read_key(header: str | None) -> str | None:
         return None
     match = KEY.fullmatch(header.strip())
     if not match:
-        raise errors.InvalidRequest("Idempotency-Key: 1 to 255 printable ASCII characters without spaces are expected.")
-    return match[1]
+        raise errors.InvalidRequest(
+            "Idempotency-Key: 1 to 255 printable ASCII characters are expected, in double quotes if there are spaces."
+        )
+    return match[1] or match[2]
 
 
 def visible(parts: Parts, caller: Caller) -> Catalogue:
     return parts.catalogue if caller.skills is None else parts.catalogue.only(caller.skills)
 
 
-@router.get("/api/skills", responses=documented(*EVERYWHERE))
+@router.get("/api/skills", response_description="The catalogue, on one page.", responses=documented(*EVERYWHERE))
 async def list_skills(request: Request, caller: Annotated[Caller, Depends(caller_of)]) -> Listing[SkillView]:
     """The skills that this token may use."""
     parts: Parts = request.app.state.parts
@@ -123,11 +144,15 @@ async def list_skills(request: Request, caller: Annotated[Caller, Depends(caller
     return Listing(items=[SkillView.of(skill, default) for skill in visible(parts, caller)])
 
 
-@router.get("/api/skills/{name}", responses=documented(errors.UnknownSkill, errors.InvalidRequest, *EVERYWHERE))
+@router.get(
+    "/api/skills/{name}",
+    response_description="The skill.",
+    responses=documented(errors.UnknownSkill, errors.InvalidRequest, *EVERYWHERE),
+)
 async def show_skill(
     request: Request,
     caller: Annotated[Caller, Depends(caller_of)],
-    name: Annotated[str, Path(description="The skill's name.", examples=["planning"], max_length=200)],
+    name: Annotated[str, Path(description="The skill's name.", examples=["planning"], min_length=1, max_length=200)],
 ) -> SkillView:
     """One skill: what it does, which arguments it takes."""
     parts: Parts = request.app.state.parts

@@ -1,28 +1,51 @@
 """Routes of the tasks room: looking, cancelling, following, fetching artifacts."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from agents.src import errors
 from agents.src.api.auth import caller_of
 from agents.src.api.downloads import DOWNLOADED, download
-from agents.src.api.errors import EVERYWHERE, documented
+from agents.src.api.openapi import EVERYWHERE, documented
 from agents.src.api.views import Cursor, EventView, Limit, Listing, TaskId, TaskView, views
 from agents.src.bootstrap import Parts
 from agents.src.tasks import Caller, Status, Task, TaskFilter, tail
 
 router = APIRouter(tags=["tasks"])
 
+log = structlog.get_logger()
+
 PING = b": ping\n\n"
 RETRY = b"retry: 1000\n\n"
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 FRAME = 'id: 3\nevent: progress\ndata: {"seq":3,"type":"progress","at":"2026-01-31T09:30:01.000Z","data":{"fraction":0.4}}\n\n'
-STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The events, one frame each.", "content": {"text/event-stream": {"example": FRAME}}}
+ONE_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": r"^[1-9][0-9]*$"},
+        "event": {"$ref": "#/components/schemas/EventType"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/EventView"},
+        },
+    },
+    "required": ["id", "event", "data"],
 }
+# OpenAPI 3.2 knows `itemSchema`; readers of earlier versions pass it over.
+FRAMES = {"itemSchema": ONE_EVENT, "example": FRAME}
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The events, one frame each.", "content": {"text/event-stream": FRAMES}}
+}
+LAST_EVENT_ID = Header(
+    alias="Last-Event-ID", ge=0, le=2**31 - 1, description="As `after`, which it goes before; an EventSource sends it."
+)
+NAME = Path(min_length=1, max_length=200, description="As in the task's `result.artifacts`.", examples=["plan.md"])
 SkillName = Annotated[str | None, Query(pattern=r"^[a-z0-9-]{1,64}$", description="Only tasks of this skill.")]
 
 
@@ -38,7 +61,7 @@ async def own_task(request: Request, task_id: TaskId, caller: Annotated[Caller, 
 OwnTask = Annotated[Task, Depends(own_task)]
 
 
-@router.get("/api/tasks", responses=documented(errors.InvalidRequest, *EVERYWHERE))
+@router.get("/api/tasks", response_description="One page of tasks.", responses=documented(errors.InvalidRequest, *EVERYWHERE))
 async def list_tasks(
     request: Request,
     caller: Annotated[Caller, Depends(caller_of)],
@@ -53,7 +76,11 @@ async def list_tasks(
     return Listing(items=views(page.items), next=page.next)
 
 
-@router.get("/api/tasks/{task_id}", responses=documented(errors.UnknownTask, errors.InvalidRequest, *EVERYWHERE))
+@router.get(
+    "/api/tasks/{task_id}",
+    response_description="The task.",
+    responses=documented(errors.UnknownTask, errors.InvalidRequest, *EVERYWHERE),
+)
 async def show_task(task: OwnTask) -> TaskView:
     """One task as it stands."""
     return TaskView.of(task)
@@ -62,6 +89,7 @@ async def show_task(task: OwnTask) -> TaskView:
 @router.post(
     "/api/tasks/{task_id}/cancel",
     status_code=202,
+    response_description="It is cancelled, or will be in a moment.",
     responses=documented(errors.UnknownTask, errors.AlreadyEnded, errors.InvalidRequest, *EVERYWHERE),
 )
 async def cancel_task(request: Request, task: OwnTask) -> TaskView:
@@ -72,14 +100,14 @@ async def cancel_task(request: Request, task: OwnTask) -> TaskView:
 
 @router.get(
     "/api/tasks/{task_id}/events",
-    responses={**documented(errors.UnknownTask, errors.InvalidRequest, *EVERYWHERE), **STREAM},
+    responses={**STREAM, **documented(errors.UnknownTask, errors.InvalidRequest, *EVERYWHERE)},
     response_class=StreamingResponse,
 )
 async def follow_task(
     request: Request,
     task: OwnTask,
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Only events with a number above this.")] = 0,
-    last_event_id: Annotated[int | None, Header(ge=0, le=2**31 - 1, description="As `after`; an EventSource sends it.")] = None,
+    last_event_id: Annotated[int | None, LAST_EVENT_ID] = None,
 ) -> StreamingResponse:
     """The task's events from the first on, as they happen. The stream ends after `completed`, `failed` or `cancelled`."""
     parts: Parts = request.app.state.parts
@@ -89,8 +117,13 @@ async def follow_task(
 
 async def frames(parts: Parts, task_id: str, after: int) -> AsyncIterator[bytes]:
     yield RETRY
-    async for batch in tail(parts.store, parts.hub, task_id, after):
-        yield b"".join([frame(EventView.of(event)) for event in batch]) if batch else PING
+    try:
+        async with aclosing(tail(parts.store, parts.hub, task_id, after)) as batches:
+            async for batch in batches:
+                yield b"".join([frame(EventView.of(event)) for event in batch]) if batch else PING
+    except errors.Problem as error:
+        # Too late for another status: the stream ends, and its reader comes back for the rest.
+        log.warning("stream_broken", task=task_id, detail=error.detail)
 
 
 def frame(event: EventView) -> bytes:
@@ -99,13 +132,18 @@ def frame(event: EventView) -> bytes:
 
 @router.get(
     "/api/tasks/{task_id}/artifacts/{name}",
-    responses={**documented(errors.UnknownTask, errors.UnknownArtifact, errors.InvalidRequest, *EVERYWHERE), **DOWNLOADED},
+    responses={
+        **DOWNLOADED,
+        **documented(
+            *(errors.UnknownTask, errors.UnknownArtifact, errors.UnsatisfiableRange, errors.InvalidRequest, *EVERYWHERE)
+        ),
+    },
     response_class=FileResponse,
 )
 async def fetch_artifact(
     request: Request,
     task: OwnTask,
-    name: Annotated[str, Path(max_length=200, description="As in the task's `result.artifacts`.", examples=["plan.md"])],
+    name: Annotated[str, NAME],
 ) -> Response:
     """A file that the task left. Understands `Range`."""
     parts: Parts = request.app.state.parts

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import quote
 
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -136,17 +137,11 @@ def result_of(task: Task) -> ResultView | None:
             name=artifact.name,
             size=artifact.size,
             media_type=artifact.media_type,
-            url=f"/api/tasks/{task.id}/artifacts/{quoted(artifact.name)}",
+            url=f"/api/tasks/{task.id}/artifacts/{quote(artifact.name, safe='')}",
         )
         for artifact in task.result.artifacts
     ]
     return ResultView.model_construct(text=task.result.text, data=task.result.data, artifacts=artifacts)
-
-
-def quoted(name: str) -> str:
-    from urllib.parse import quote
-
-    return quote(name, safe="")
 
 
 class EventView(BaseModel):
@@ -249,6 +244,14 @@ class StatusView(BaseModel):
             caller=caller,
             version=version,
         )
+
+
+class ProblemKindView(BaseModel):
+    """What a problem's `type` stands for."""
+
+    type: str = Field(examples=["/problems/unknown-skill"])
+    title: str = Field(examples=["The catalogue has no skill of this name."])
+    status: int | None = Field(description="Null where only a failed task's `error` is of this kind.", examples=[404])
 
 
 def views(tasks: Sequence[Task]) -> list[TaskView]:

@@ -83,7 +83,8 @@ class Child:
     async def close(self) -> None:
         """Ends the program, where it has not ended, with its process group; and closes the pipes."""
         if not self._watch.exited.is_set():
-            os.killpg(self._transport.get_pid(), signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended, and word of it is on its way
+                os.killpg(self._transport.get_pid(), signal.SIGKILL)
         await self._watch.exited.wait()  # first: a transport that is closed before takes the exit code from asyncio
         self._transport.close()
         await self._watch.closed.wait()

@@ -47,10 +47,12 @@ class FolderFiles:
     async def put(self, caller: str, name: str, media_type: str | None, chunks: AsyncIterator[bytes]) -> FileInfo:
         self._files.mkdir(parents=True, exist_ok=True, mode=0o700)
         file_id, name = self._clock.new_id(), safe_name(name)
-        part = self._files / f"{file_id}.part"
+        # Received elsewhere: a Volume cannot be reloaded while one of its files is open.
+        self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part = self._scratch / f"{file_id}.part"
         try:
             size, sha256 = await self._receive(part, chunks)
-            await asyncio.to_thread(part.rename, self._files / file_id)
+            await asyncio.to_thread(shutil.move, part, self._files / file_id)
         finally:
             part.unlink(missing_ok=True)
         info = FileInfo(file_id, caller, name, size, media_type or media_type_of(name), sha256)

@@ -37,7 +37,7 @@ def usage_of(row: Row) -> Usage:
         output_tokens=int(row[1]),
         cache_read_tokens=int(row[2]),
         cache_creation_tokens=int(row[3]),
-        cost_usd=row[4],
+        cost_usd=round(row[4], 9),  # sums of floats
     )
 
 

@@ -1,0 +1,62 @@
+"""The command line: mounts the commands, and tells an error in one line."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from agents import __version__
+from agents.src.cli import doctor, invoke, migrate, rehearse, serve, skills, tasks, token
+from agents.src.errors import Invalid, Misconfigured, Problem
+
+FAILED, USAGE = 1, 2
+
+
+class Root(TyperGroup):
+    """Turns a `Problem` of any command into `error: …` on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Problem as problem:
+            print(f"error: {problem.detail}", file=sys.stderr)
+            raise typer.Exit(USAGE if isinstance(problem, (Invalid, Misconfigured)) else FAILED) from None
+
+
+app = typer.Typer(
+    name="agents",
+    cls=Root,
+    help="Run Claude Code skills: here, over HTTP, or on Modal.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted. `docs/cli.md` has the rest.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(serve.serve)
+app.command()(invoke.invoke)
+app.add_typer(skills.app, name="skills")
+app.add_typer(tasks.app, name="tasks")
+app.add_typer(token.app, name="token")
+app.command()(rehearse.rehearse)
+app.command()(doctor.doctor)
+app.command()(migrate.migrate)
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"agents {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[  # its callback does the work
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+def main() -> None:
+    """The `agents` program."""
+    app()

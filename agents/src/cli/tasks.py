@@ -1,0 +1,131 @@
+"""`agents tasks`: what is kept of tasks, straight from the database, with or without a server."""
+
+from typing import Annotated
+
+import typer
+
+from agents.src.bootstrap import Parts
+from agents.src.cli.follow import Screen, follow
+from agents.src.cli.output import (
+    AsJson,
+    moment,
+    note,
+    outcome,
+    print_fields,
+    print_json,
+    print_result,
+    print_table,
+    sized,
+    spent,
+    task_document,
+)
+from agents.src.cli.running import state_only, with_parts
+from agents.src.errors import UnknownTask
+from agents.src.tasks import Status, Task, TaskFilter
+
+app = typer.Typer(help="The tasks that are kept: list, show, watch, cancel.", no_args_is_help=True)
+
+ID_LENGTH = 26
+NEWEST = 200
+"""Tasks among which the beginning of an id is looked for."""
+
+TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id, or the beginning or end of one of the newest ids.")]
+
+
+@app.command("list")
+def list_tasks(
+    status: Annotated[Status | None, typer.Option(help="Only tasks that stand there.")] = None,
+    skill: Annotated[str | None, typer.Option(help="Only tasks of this skill.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List tasks, the newest first."""
+    which = TaskFilter(status=status, skill=skill)
+    found = with_parts(state_only, lambda parts: parts.store.page(which, None, limit)).items
+    if as_json:
+        print_json([task_document(task) for task in found])
+    elif found:
+        rows = [
+            (task.id, task.status.value, task.skill, task.caller, moment(task.created_at), task.prompt[:80]) for task in found
+        ]
+        print_table(("id", "status", "skill", "caller", "created", "task"), rows)
+    else:
+        note("There are no such tasks.")
+
+
+@app.command()
+def show(task_id: TaskId, as_json: AsJson = False) -> None:
+    """Show one task as it stands."""
+    task = with_parts(state_only, lambda parts: find(parts, task_id))
+    print_json(task_document(task)) if as_json else print_task(task)
+
+
+@app.command()
+def watch(task_id: TaskId, as_json: AsJson = False) -> None:
+    """Follow a task from its first event to its end.
+
+    Exit code 1 if it fails.
+    """
+
+    async def run(parts: Parts) -> Task:
+        return await follow(parts, (await find(parts, task_id)).id, Screen(quiet=as_json))
+
+    task = with_parts(state_only, run)
+    if as_json:
+        print_json(task_document(task))
+    else:
+        print_result(task)
+        note("; ".join(filter(None, (outcome(task), spent(task.usage)))))
+    if task.status is not Status.COMPLETED:
+        raise typer.Exit(1)
+
+
+@app.command()
+def cancel(task_id: TaskId, as_json: AsJson = False) -> None:
+    """Cancel a task.
+
+    A queued one ends at once, a running one within two seconds.
+    """
+
+    async def run(parts: Parts) -> Task:
+        return await parts.store.request_cancel((await find(parts, task_id)).id)
+
+    task = with_parts(state_only, run)
+    if as_json:
+        print_json(task_document(task))
+    else:
+        print(f"Task {task.id} {'is cancelled' if task.status.ended else 'is being cancelled'}.")
+
+
+async def find(parts: Parts, text: str) -> Task:
+    """By its id, or by a part of it that only one of the newest tasks has at its beginning or end. Raises UnknownTask."""
+    if len(text) == ID_LENGTH:
+        return await parts.store.get(text)
+    newest = (await parts.store.page(TaskFilter(), None, NEWEST)).items
+    fitting = [task for task in newest if text and (task.id.startswith(text) or task.id.endswith(text))]
+    if len(fitting) == 1:
+        return fitting[0]
+    many = f"{len(fitting)} of the {NEWEST} newest tasks have" if fitting else f"None of the {NEWEST} newest tasks has"
+    raise UnknownTask(f"{many} an id that begins or ends with {text!r}; `agents tasks list` shows them.")
+
+
+def print_task(task: Task) -> None:
+    artifacts = task.result.artifacts if task.result else ()
+    print_fields(
+        [
+            ("id", task.id),
+            ("skill", task.skill),
+            ("task", task.prompt),
+            ("caller", task.caller),
+            ("status", outcome(task)),
+            ("attempt", str(task.attempt or "")),
+            ("created", moment(task.created_at)),
+            ("started", moment(task.started_at)),
+            ("finished", moment(task.finished_at)),
+            ("used", spent(task.usage)),
+            *(("artifact", sized(artifact)) for artifact in artifacts),
+        ]
+    )
+    if task.result and (task.result.text or task.result.data is not None):
+        print()
+        print_result(task)

@@ -1,0 +1,124 @@
+"""Looking at tasks, cancelling them, counting them."""
+
+import pytest
+
+from tests.api.house import House, problem, story, submit
+
+NOBODY = "0" * 26
+
+
+@story()
+async def test_pages_have_no_doubles_while_tasks_arrive(house: House) -> None:
+    made = [(await submit(house.client)).json()["id"] for _ in range(7)]
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = (await house.client.get("/api/tasks", params={"limit": 3} | ({"cursor": cursor} if cursor else {}))).json()
+        seen += [task["id"] for task in page["items"]]
+        await submit(house.client)
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == sorted(made, reverse=True)
+
+
+@story()
+async def test_a_full_last_page_has_no_successor(house: House) -> None:
+    for _ in range(2):
+        await submit(house.client)
+    page = (await house.client.get("/api/tasks?limit=2")).json()
+    assert (len(page["items"]), page["next"]) == (2, None)
+
+
+@story()
+async def test_filters_narrow_the_list(house: House) -> None:
+    done, refused = (await submit(house.client)).json()["id"], (await submit(house.client, "refuse", "writing")).json()["id"]
+    held = await house.held()
+
+    async def found(query: str) -> list[str]:
+        return [task["id"] for task in (await house.client.get(f"/api/tasks?{query}")).json()["items"]]
+
+    assert await found("status=completed") == [done]
+    assert await found("status=failed&skill=writing") == [refused]
+    assert await found("skill=writing&status=completed") == []
+    assert sorted(await found("skill=planning")) == sorted([done, held])
+    assert await found("skill=nothing") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("limit=0", "?limit"),
+        ("limit=201", "?limit"),
+        ("limit=x", "?limit"),
+        ("status=done", "?status"),
+        ("cursor=x", "?cursor"),
+        ("cursor=", "?cursor"),
+        ("skill=A%00", "?skill"),
+    ],
+)
+@story()
+async def test_a_wrong_filter_is_named(house: House, query: str, pointer: str) -> None:
+    body = problem(await house.client.get(f"/api/tasks?{query}"), 422, "invalid-request")
+    assert body["errors"][0]["pointer"] == pointer
+
+
+@story()
+async def test_a_running_task_is_cancelled_and_an_ended_one_is_not(house: House) -> None:
+    task_id = await house.held()
+    answer = await house.client.post(f"/api/tasks/{task_id}/cancel")
+    assert answer.status_code == 202
+    assert answer.json()["id"] == task_id
+    assert (await house.ended(task_id))["status"] == "cancelled"
+    again = await house.client.post(f"/api/tasks/{task_id}/cancel")
+    assert problem(again, 409, "already-ended")["task_status"] == "cancelled"
+
+
+@story(max_concurrent_tasks=1)
+async def test_a_queued_task_is_cancelled_at_once(house: House) -> None:
+    await house.held()
+    waiting = await house.held()
+    answer = await house.client.post(f"/api/tasks/{waiting}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
+    assert answer.json()["started_at"] is None
+
+
+@pytest.mark.parametrize("path", ["", "/events", "/artifacts/a.txt"])
+@story()
+async def test_an_unknown_task_is_not_found(house: House, path: str) -> None:
+    problem(await house.client.get(f"/api/tasks/{NOBODY}{path}"), 404, "unknown-task")
+    problem(await house.client.get(f"/api/tasks/{NOBODY.upper()}x{path}"), 422, "invalid-request")
+
+
+@story(max_concurrent_tasks=1)
+async def test_the_status_counts_tasks_and_sums_usage(house: House) -> None:
+    for prompt in ("spend", "spend", "refuse"):
+        await submit(house.client, prompt)
+    await house.held()
+    await house.held()
+    await house.scene.holding.wait()
+    status = (await house.client.get("/api/status")).json()
+    expected = {"queued": 1, "running": 1, "input_required": 0, "completed": 2, "failed": 1, "cancelled": 0}
+    assert status["by_status"] == expected
+    assert (status["running"], status["queued"], status["caller"]) == (1, 1, "root")
+    assert status["usage"]["input_tokens"] == 10
+    assert status["usage"]["cost_usd"] == 0.5
+    assert status["version"]
+
+
+@story()
+async def test_health_is_open(house: House) -> None:
+    answer = await (await house.visitor(None)).get("/api/health")
+    assert answer.json() == {"status": "ok", "version": house.app.version}
+
+
+@story()
+async def test_the_catalogue_shows_what_a_caller_needs(house: House) -> None:
+    listed = (await house.client.get("/api/skills")).json()
+    assert [skill["name"] for skill in listed["items"]] == ["planning", "thumbnails", "writing"]
+    assert listed["next"] is None
+    one = (await house.client.get("/api/skills/thumbnails")).json()
+    assert one == listed["items"][1]
+    assert one["arguments"]["required"] == ["width"]
+    assert (listed["items"][0]["timeout"], one["timeout"]) == (600, 3600)
+    assert "planning" in problem(await house.client.get("/api/skills/plannin"), 404, "unknown-skill")["detail"]

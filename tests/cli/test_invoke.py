@@ -1,0 +1,79 @@
+"""`agents invoke`: the same run as on a server, in the command's own process."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from agents.src.services.processes import runs_alive
+from tests.cli.conftest import Agents
+from tests.cli.processes import closing, ended, start
+
+
+def test_the_result_goes_to_stdout_and_artifacts_to_the_folder(agents: Agents, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("a note")
+    shown = agents("invoke", "echo", "hello", "--arg", "times=2", "--file", "note.txt", "--out", "made")
+    assert (shown.exit_code, shown.stdout) == (0, "hello hello\n")
+    assert {path.name: path.read_text() for path in (tmp_path / "made").iterdir()} == {"note.txt": "a note", "said.txt": "hello"}
+    assert "100% has it" in shown.stderr
+    assert "saved made/said.txt (5 bytes)" in shown.stderr
+
+
+def test_no_file_is_overwritten(agents: Agents, tmp_path: Path) -> None:
+    for said in ("one", "two"):
+        agents("invoke", "echo", said, "--out", "made")
+    assert {path.name: path.read_text() for path in (tmp_path / "made").iterdir()} == {"said.txt": "one", "said-2.txt": "two"}
+
+
+def test_json_is_the_task_and_nothing_else(agents: Agents) -> None:
+    shown = agents("invoke", "echo", "hello", "--json")
+    task = json.loads(shown.stdout)
+    assert (task["status"], task["result"]["text"], task["caller"]) == ("completed", "hello", "root")
+    assert Path(task["result"]["artifacts"][0]["path"]).read_text() == "hello"
+    assert shown.stderr == ""
+
+
+def test_a_failed_task_is_exit_code_1(agents: Agents) -> None:
+    shown = agents("invoke", "echo", "fail")
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert "it could not be done" in shown.stderr
+
+
+def test_a_time_limit(agents: Agents, hold: Path) -> None:
+    hold.touch()
+    shown = agents("invoke", "echo", "hello", "--timeout", "0.2")
+    assert shown.exit_code == 1
+    assert "It ran for 0.2 seconds" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["ecco", "hello"], 1, "did you mean echo?"),
+        (["echo", "hello", "--arg", "times"], 2, "--arg: 'times' is not of the form K=V."),
+        (["echo", "hello", "--arg", "times=many"], 2, "#/args/times"),
+        (["echo", "hello", "--file", "gone.txt"], 2, "--file: there is no file gone.txt."),
+        (["echo", "hello", "--timeout", "1e9"], 2, "timeout: "),
+        (["echo"], 2, "Missing argument"),
+    ],
+)
+def test_refusals(agents: Agents, words: list[str], code: int, message: str) -> None:
+    shown = agents("invoke", *words)
+    assert shown.exit_code == code
+    assert message in shown.stderr
+    assert json.loads(agents("tasks", "list", "--json").stdout) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cancels_the_task_and_ends_its_processes(agents: Agents, hold: Path, number: signal.Signals) -> None:
+    hold.touch()
+    with closing(start("invoke", "echo", "hello")) as process:
+        assert process.stderr is not None
+        said = [process.stderr.readline() for _ in range(2)]
+        assert "begins" in said[-1]
+        code, out, err = ended(process, number)
+    [task] = json.loads(agents("tasks", "list", "--json").stdout)
+    assert (code, out, task["status"]) == (130, "", "cancelled")
+    assert "Traceback" not in err
+    assert not [run for run in runs_alive() if run.startswith(task["id"])]

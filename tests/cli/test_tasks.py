@@ -1,0 +1,104 @@
+"""`agents tasks`: the same database, with and without a server."""
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Agents
+from tests.cli.processes import COMMAND, ROOT, closing, ended, start
+
+Popen = subprocess.Popen[str]
+
+
+def tasks(agents: Agents, *words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(agents("tasks", "list", "--json", *words).stdout)
+    return found
+
+
+@pytest.fixture
+def two_done(agents: Agents) -> list[str]:
+    """The ids of a completed and a failed task, the newer first."""
+    agents("invoke", "echo", "first one", "--out", "made")
+    agents("invoke", "echo", "fail", "--out", "made")
+    return [task["id"] for task in tasks(agents)]
+
+
+def test_list_has_the_newest_first_and_filters(agents: Agents, two_done: list[str]) -> None:
+    failed, completed = two_done
+    assert [task["id"] for task in tasks(agents, "--status", "completed")] == [completed]
+    assert [task["id"] for task in tasks(agents, "--limit", "1")] == [failed]
+    assert tasks(agents, "--skill", "other") == []
+    header, first, second = agents("tasks", "list").stdout.splitlines()
+    assert header.split() == ["id", "status", "skill", "caller", "created", "task"]
+    assert first.split()[:3] == [failed, "failed", "echo"]
+    assert second.endswith("first one")
+
+
+def test_on_a_narrow_terminal_ids_stay_whole(two_done: list[str]) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "60", "PYTHONPATH": str(ROOT)}
+    subprocess.run([*COMMAND, "tasks", "list"], env=environment, stdin=subprocess.DEVNULL, stdout=theirs, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    for task_id in two_done:
+        assert task_id in shown
+
+
+def test_an_empty_list_says_so(agents: Agents) -> None:
+    shown = agents("tasks", "list")
+    assert (shown.exit_code, shown.stdout, shown.stderr) == (0, "", "There are no such tasks.\n")
+
+
+def test_show(agents: Agents, two_done: list[str]) -> None:
+    failed, completed = two_done
+    lines = agents("tasks", "show", completed).stdout.splitlines()
+    assert "status    completed" in lines
+    assert "artifact  said.txt (9 bytes)" in lines
+    assert lines[-1] == "first one"
+    assert "it could not be done" in agents("tasks", "show", failed).stdout
+    assert json.loads(agents("tasks", "show", failed, "--json").stdout)["error"]["type"] == "program-failed"
+
+
+def test_a_part_of_an_id_will_do_if_it_is_only_one_s(agents: Agents, two_done: list[str]) -> None:
+    assert two_done[0] in agents("tasks", "show", two_done[0][-8:]).stdout
+    both = agents("tasks", "show", two_done[0][:3])
+    assert both.exit_code == 1
+    assert "2 of the 200 newest tasks have an id" in both.stderr
+    assert "None of the 200 newest tasks has an id" in agents("tasks", "show", "uuuu").stderr
+    assert agents("tasks", "show", "0" * 26).exit_code == 1
+
+
+def test_watch_tells_an_end_that_has_come_already(agents: Agents, two_done: list[str]) -> None:
+    failed, completed = two_done
+    shown = agents("tasks", "watch", completed)
+    assert (shown.exit_code, shown.stdout) == (0, "first one\n")
+    assert "started" in shown.stderr
+    assert agents("tasks", "watch", failed).exit_code == 1
+
+
+def test_watch_and_cancel_reach_a_task_of_another_process(agents: Agents, hold: Path) -> None:
+    hold.touch()
+    with closing(start("invoke", "echo", "hello")) as running:
+        begun(running)
+        [task] = tasks(agents)
+        with closing(start("tasks", "watch", task["id"])) as watching:
+            begun(watching)
+            assert agents("tasks", "cancel", task["id"]).stdout == f"Task {task['id']} is being cancelled.\n"
+            code, _, err = ended(watching)
+        assert (code, err.splitlines()[-1]) == (1, "cancelled")
+        assert ended(running)[0] == 1
+    again = agents("tasks", "cancel", task["id"])
+    assert again.exit_code == 1
+    assert "error: " in again.stderr
+
+
+def begun(process: Popen) -> None:
+    """Waits for the first word of the skill's program."""
+    assert process.stderr is not None
+    assert "begins" in [process.stderr.readline() for _ in range(2)][-1]
