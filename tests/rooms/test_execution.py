@@ -121,6 +121,18 @@ def test_what_the_engine_says_is_kept_in_order(open_sqlite: OpenDb, tmp_path: Pa
     tell(open_sqlite, tmp_path, story)
 
 
+def test_a_result_that_no_database_keeps_fails_the_task(open_sqlite: OpenDb, tmp_path: Path) -> None:
+    async def half_a_pair(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+        yield Result(text="\ud83d")
+
+    async def story(bench: Bench) -> None:
+        task = await bench.carried(half_a_pair)
+        assert task.status is Status.FAILED and task.error
+        assert "cannot be kept" in task.error.detail
+
+    tell(open_sqlite, tmp_path, story)
+
+
 def test_usage_is_kept(open_sqlite: OpenDb, tmp_path: Path) -> None:
     async def story(bench: Bench) -> None:
         task = await bench.carried(costing(Usage(input_tokens=5, cost_usd=0.5), times=3))

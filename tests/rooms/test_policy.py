@@ -45,6 +45,7 @@ def test_a_crash_is_tried_again_at_once_but_not_for_ever() -> None:
     ending = after_crash(a_run(1, a_brief()), "It died.", NOON)
     assert (ending.status, ending.run_at, ending.event.data["reason"]) == (Status.QUEUED, NOON, "It died.")
     assert after_crash(a_run(2 + CRASHES), "It died.", NOON).status is Status.QUEUED
+    assert after_crash(a_run(9 + CRASHES), "The server was stopped.", NOON, blameless=True).status is Status.QUEUED
     given_up = after_crash(a_run(3 + CRASHES), "It died.", NOON)
     assert given_up.status is Status.FAILED and given_up.error
     assert given_up.error.type == "interrupted"

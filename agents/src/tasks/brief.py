@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from agents.src.tasks.task import Frozen
+from agents.src.tasks.task import Kept
 
 
 class OnCrash(StrEnum):
@@ -15,7 +15,7 @@ class OnCrash(StrEnum):
     INTERRUPT = "interrupt"
 
 
-class Retries(Frozen):
+class Retries(Kept):
     """How often a failed run is tried again, and when. Delays in seconds."""
 
     max_retries: int = 0
@@ -24,14 +24,14 @@ class Retries(Frozen):
     max_delay: float = 60.0
 
 
-class InputFile(Frozen):
+class InputFile(Kept):
     """A file handed over with the task: its id in the file store, and the safe name it gets in `input/`."""
 
     id: str
     name: str
 
 
-class ClaudeOptions(Frozen):
+class ClaudeOptions(Kept):
     """What the `claude` engine reads beside instruction and prompt. `None` leaves the choice to Claude Code."""
 
     model: str | None = None
@@ -41,7 +41,7 @@ class ClaudeOptions(Frozen):
     budget_usd: float | None = None
 
 
-class Brief(Frozen):
+class Brief(Kept):
     """All that a run needs to know, in any process. `timeout` in seconds, for each attempt."""
 
     skill: str

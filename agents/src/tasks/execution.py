@@ -13,9 +13,9 @@ import structlog
 from agents.src.clock import Clock
 from agents.src.errors import EngineFailed, Problem, TaskFailed, TimedOut, Unavailable
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
-from agents.src.tasks.policy import after_crash, after_failure
+from agents.src.tasks.policy import after_crash, after_failure, failure_of
 from agents.src.tasks.recorder import Recorder
-from agents.src.tasks.run import Ending, Run, cancelled, completed
+from agents.src.tasks.run import Ending, Run, cancelled, completed, failed
 from agents.src.tasks.store import LeaseLost, TaskStore
 from agents.src.tasks.task import Artifact, Result, Task
 
@@ -80,14 +80,21 @@ class Execution:
             error = EngineFailed("The engine broke with an error of its own; the server's log has it.")
             ending = after_failure(self.run, error, self._tools.clock.now())
         self._work = None  # it is over: to stop it now would lose how it went
-        return await self._settle(ending) if ending else None
+        if ending is None:
+            return None
+        try:
+            return await self._settle(ending)
+        except ValueError:  # half a surrogate pair, say: no database keeps that
+            log.exception("result_unkeepable", run=self.run.id, engine=self.run.brief.engine)
+            error = EngineFailed("Its result cannot be kept: it holds what is neither text nor JSON.")
+            return await self._settle(failed(failure_of(error)))
 
     def _cut_short(self) -> Ending | None:
         if self._stop is Stop.LOST:
             return None
         if self._stop is Stop.CANCELLED:
             return cancelled()
-        return after_crash(self.run, "The worker was stopped.", self._tools.clock.now())
+        return after_crash(self.run, "The worker was stopped.", self._tools.clock.now(), blameless=True)
 
     async def _ending(self) -> Ending:
         """Runs the engine in its workspace and decides, from how that went, how the run ends."""

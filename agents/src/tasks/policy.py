@@ -23,14 +23,14 @@ def after_failure(run: Run, error: TaskFailed, now: float, leftovers: Result | N
     return failed(failure_of(error), leftovers)
 
 
-def after_crash(run: Run, reason: str, now: float) -> Ending:
-    """The worker is gone, or gave the task back, in the middle of the run."""
+def after_crash(run: Run, reason: str, now: float, *, blameless: bool = False) -> Ending:
+    """The worker is gone, or gave the task back, in the middle of the run. A `blameless` end cannot be the task's own doing."""
     if run.task.cancel_requested:
         return cancelled()
     if run.brief.on_crash is OnCrash.INTERRUPT:
         why = "It may have had side effects, so it is not run again on its own; check what it did, then submit it again."
         return failed(failure_of(Interrupted(f"{reason} {why}")))
-    if run.task.attempt > run.brief.retries.max_retries + CRASHES:
+    if not blameless and run.task.attempt > run.brief.retries.max_retries + CRASHES:
         return failed(failure_of(Interrupted(f"{reason} That was attempt {run.task.attempt}; it is not tried again.")))
     return requeued(reason, run.task.attempt, now, 0.0)
 

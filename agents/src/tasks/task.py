@@ -49,7 +49,13 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Usage(Frozen):
+class Kept(Frozen):
+    """What is kept, and may be read by an older version: what a newer one has added to it is passed over."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Usage(Kept):
     """Tokens and cost. Adding two gives both."""
 
     input_tokens: int = 0
@@ -71,7 +77,7 @@ class Usage(Frozen):
 NOTHING_USED = Usage()
 
 
-class Artifact(Frozen):
+class Artifact(Kept):
     """A file that a run left in its output folder. `size` in bytes."""
 
     name: str
@@ -79,7 +85,7 @@ class Artifact(Frozen):
     media_type: str
 
 
-class Result(Frozen):
+class Result(Kept):
     """What a completed task gives: text to read, data to compute with, files to fetch."""
 
     text: str = ""
@@ -87,7 +93,7 @@ class Result(Frozen):
     artifacts: tuple[Artifact, ...] = ()
 
 
-class Failure(Frozen):
+class Failure(Kept):
     """Why a task failed: an error type of `agents.src.errors`, its title, and what to do."""
 
     type: str
