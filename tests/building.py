@@ -59,7 +59,7 @@ def a_brief(**fields: Any) -> Brief:
 
 def a_task(**fields: Any) -> Task:
     given = {"id": new_id(), "skill": "noop", "prompt": "Please.", "caller": "ada", "created_at": NOON}
-    return Task(**{**given, **fields})
+    return Task(**{**given, "run_at": fields.get("created_at", NOON), **fields})
 
 
 class SteppedClock(Clock):

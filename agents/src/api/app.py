@@ -1,5 +1,6 @@
 """The web application."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -40,6 +41,9 @@ def create_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001  # FastAPI's signature
         await parts.open()
+        # What is imported stays: the collector need not walk it again and again (a third of the slowest requests' time).
+        gc.collect()
+        gc.freeze()
         yield
         await parts.close()
 

@@ -1,7 +1,6 @@
 """Tasks and events in SQL. Implements `TaskStore` on any `Db`."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 
 from agents.src.clock import Clock
 from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
@@ -51,7 +50,6 @@ class SqlTaskStore:
         then: Callable[[Added], None] | None = None,
     ) -> Added:
         now = task.created_at
-        task = replace(task, run_at=now)
         started = task.to(Status.RUNNING, attempt=1, started_at=now) if claim else task
         events = [Event(task.id, 1, EventType.SUBMITTED, now, {"skill": task.skill})]
         if claim:
@@ -59,7 +57,7 @@ class SqlTaskStore:
         values = (
             *(task.id, task.skill, task.prompt, task.caller, now, started.status.value),
             *(dumped(task.args), dumped(task.metadata), task.priority, started.attempt, brief.model_dump_json(), len(events) + 1),
-            *(now, started.started_at, claim.worker if claim else None, claim.until if claim else None),
+            *(task.run_at, started.started_at, claim.worker if claim else None, claim.until if claim else None),
             *((key.key, key.fingerprint) if key else (None, None)),
         )
         rows = [event_row(event) for event in events]

@@ -50,12 +50,14 @@ class Dispatcher:
         check_arguments(skill, request.args)
         files = await self._files_of(request, caller) if request.files else ()
         brief = brief_for(skill, request, files, self.default_timeout)
+        now = self.clock.now()
         task = Task(
             id=task_id,
             skill=skill.name,
             prompt=request.task,
             caller=caller.name,
-            created_at=self.clock.now(),
+            created_at=now,
+            run_at=now,
             args=request.args,
             metadata=request.metadata,
             priority=request.priority,
