@@ -10,6 +10,7 @@ state is in PostgreSQL. Exits 1 if anything is amiss.
 import argparse
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from agents.src.api.app import create_app
+from agents.src.api.server import serve_parts
 from agents.src.bootstrap import bootstrap
+from agents.src.services.logs import configure_logs
 from agents.src.services.script import ScriptEngine
 from agents.src.settings import read_settings
 from agents.src.skills import Catalogue, Skill
@@ -47,8 +48,10 @@ SENDERS = 4
 
 def serve(port: int) -> None:
     engines: dict[str, Engine] = {"claude": NoopEngine(), "script": ScriptEngine(lambda name: WITNESS.folder)}
-    parts = bootstrap(read_settings(), catalogue=Catalogue.of([NOOP, WITNESS]), engines=engines)
-    uvicorn.run(create_app(parts), port=port, log_level="warning", access_log=False, loop="uvloop", http="httptools")
+    settings = read_settings()
+    configure_logs(settings)
+    parts = bootstrap(settings, catalogue=Catalogue.of([NOOP, WITNESS]), engines=engines)
+    serve_parts(parts, socket.create_server(("127.0.0.1", port)), ready=lambda url: None)
 
 
 class Load:
@@ -102,7 +105,7 @@ def start(port: int) -> "subprocess.Popen[bytes]":
 def kill_often(port: int, load: Load, kills: int, chance: random.Random) -> None:
     for number in range(1, kills + 1):
         server = start(port)
-        time.sleep(chance.random() * 0.6)
+        time.sleep(0.2 + chance.random())
         server.kill()
         server.wait()
         if number % 50 == 0:

@@ -6,14 +6,14 @@ Token, state folder, database and concurrency come from the same settings as for
 """
 
 import argparse
+import socket
 import sys
 from pathlib import Path
 
-import uvicorn
-
 sys.path.insert(0, str(Path(__file__).parents[1]))  # also without the package installed
 
-from agents.src.api.app import create_app
+from agents.src.api.server import serve_parts
+from agents.src.services.logs import configure_logs
 from agents.src.settings import read_settings
 from benchmarks.noop import noop_parts
 
@@ -22,8 +22,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
-    app = create_app(noop_parts(read_settings()))
-    uvicorn.run(app, port=port, log_level="warning", access_log=False, loop="uvloop", http="httptools")
+    settings = read_settings()
+    configure_logs(settings)
+    serve_parts(noop_parts(settings), socket.create_server(("127.0.0.1", port)), ready=lambda url: None)
 
 
 if __name__ == "__main__":
