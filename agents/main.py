@@ -142,11 +142,13 @@ FUNCTIONS = {skill.name: declare(skill) for skill in CATALOGUE}
 @modal.concurrent(max_inputs=100)
 @modal.asgi_app()
 def web() -> "FastAPI":
-    from agents.src.api.app import create_app
+    from agents.src.api.app import create_app, spare_the_collector
     from agents.src.bootstrap import web_container
 
     configure_logs(SETTINGS)
-    return create_app(web_container(SETTINGS, CATALOGUE))
+    app = create_app(web_container(SETTINGS, CATALOGUE))
+    spare_the_collector()
+    return app
 
 
 @app.function(

@@ -8,7 +8,7 @@ from types import FrameType
 
 from uvicorn import Config, Server
 
-from agents.src.api.app import create_app
+from agents.src.api.app import create_app, spare_the_collector
 from agents.src.bootstrap import Parts
 
 GRACE = 5
@@ -27,6 +27,7 @@ class ClosingServer(Server):
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a closed terminal; under nohup it is ignored, and stays so
             signal.signal(signal.SIGHUP, self.handle_exit)
         await super().startup(sockets)
+        spare_the_collector()
         for listener in sockets or []:
             self._ready(url_of(listener))
 
