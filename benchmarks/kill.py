@@ -44,6 +44,8 @@ WITNESS = Skill(
     arguments={"type": "object"},
 )
 SENDERS = 4
+STUCK = 60.0
+"""Seconds without progress after which what is left is taken for lost."""
 
 
 def serve(port: int) -> None:
@@ -88,12 +90,12 @@ class Load:
                     self.accepted.append(answer.json()["id"])
                 else:
                     self.unexpected[answer.status_code] += 1
-                time.sleep(0.01)
+                time.sleep(0.05)
 
     def _request(self, chance: random.Random) -> dict[str, Any]:
-        if chance.random() < 0.9:
+        if chance.random() < 0.97:
             return {"skill": "noop", "task": "x", "priority": chance.randint(-1, 1)}
-        return {"skill": "witness", "task": "x", "args": {"locks": str(self._locks), "seconds": chance.random() / 2}}
+        return {"skill": "witness", "task": "x", "args": {"locks": str(self._locks), "seconds": chance.random() / 3}}
 
 
 def start(port: int) -> "subprocess.Popen[bytes]":
@@ -112,14 +114,26 @@ def kill_often(port: int, load: Load, kills: int, chance: random.Random) -> None
             print(f"{number} kills, {len(load.accepted)} tasks accepted", flush=True)
 
 
-def faults_of(client: httpx.Client, task_id: str, deadline: float) -> list[str]:
-    """What is wrong with a task, once it has ended."""
-    while (task := client.get(f"/api/tasks/{task_id}")).status_code == 200 and not task.json()["finished_at"]:
-        if time.monotonic() > deadline:
-            return [f"never ended: {task.json()['status']}"]
-        time.sleep(0.05)
+def drain(client: httpx.Client) -> None:
+    """Waits until nothing is queued or running, as long as their number falls."""
+    fewest, since = sys.maxsize, time.monotonic()
+    while time.monotonic() - since < STUCK:
+        status = client.get("/api/status").json()
+        left = status["queued"] + status["running"]
+        if left == 0:
+            return
+        if left < fewest:
+            fewest, since = left, time.monotonic()
+        time.sleep(0.2)
+
+
+def faults_of(client: httpx.Client, task_id: str) -> list[str]:
+    """What is wrong with a task."""
+    task = client.get(f"/api/tasks/{task_id}")
     if task.status_code != 200:
         return [f"answered {task.status_code}"]
+    if not task.json()["finished_at"]:
+        return [f"never ended: {task.json()['status']}"]
     frames = client.get(f"/api/tasks/{task_id}/events").text.split("\n\n")
     fields = [dict(line.split(": ", 1) for line in frame.splitlines()) for frame in frames if frame.startswith("id:")]
     numbers, kinds = [int(field["id"]) for field in fields], [field["event"] for field in fields]
@@ -133,9 +147,9 @@ def check(port: int, load: Load, locks: Path) -> list[str]:
     ended: Counter[str] = Counter()
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as client:
-        deadline = time.monotonic() + 120
+        drain(client)
         for task_id in load.accepted:
-            faults += [f"{task_id}: {fault}" for fault in faults_of(client, task_id, deadline)]
+            faults += [f"{task_id}: {fault}" for fault in faults_of(client, task_id)]
         ended.update(client.get("/api/status").json()["by_status"])
     print(f"{len(load.accepted)} accepted; in the database: {dict(ended)}; other answers: {dict(load.unexpected) or 'none'}")
     return faults

@@ -3,73 +3,25 @@
 import asyncio
 import json
 import re
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import claude_agent_sdk
 import frontmatter
 import pytest
 
 from agents import __version__
-from agents.src.services.rehearsal import Rehearsal, Reply, Script, ToolCall, heard
+from agents.src.services.rehearsal import Reply, ToolCall, heard
+from tests.client.claude import COMMAND, TYPED, ClaudeCode, bash, converse, install_plugin
 from tests.client.driver import ROOT, Client
 from tests.client.stand_in import TOKEN, Plan, StandIn
 
 PLUGIN = ROOT / "local_skills" / "modal-invoke"
-CLAUDE = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
-TYPED = '/modal-invoke planning "Create auth system plan"'
-COMMAND = 'modal-invoke run planning "Create auth system plan"'
-
-
-@dataclass(frozen=True)
-class ClaudeCode:
-    """Claude Code with a home of its own, which reaches nothing but loopback."""
-
-    home: Path
-
-    async def __call__(self, *args: str, env: Mapping[str, str] | None = None) -> tuple[int, str]:
-        """Exit code and standard output."""
-        process = await asyncio.create_subprocess_exec(
-            CLAUDE,
-            *args,
-            cwd=self.home,
-            env=self._environment() | dict(env or {}),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        try:
-            out, _ = await asyncio.wait_for(process.communicate(), 60)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        assert process.returncode is not None
-        return process.returncode, out.decode()
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            "HOME": str(self.home),
-            "CLAUDE_CONFIG_DIR": str(self.home / ".claude"),
-            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
-            "ANTHROPIC_API_KEY": "dummy-key",
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "DISABLE_AUTOUPDATER": "1",
-        }
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> ClaudeCode:
-    """Claude Code with the plugin installed as docs/client.md says."""
+    """Claude Code with the plugin."""
     claude = ClaudeCode(tmp_path_factory.mktemp("home"))
-    for args in (["marketplace", "add", str(ROOT)], ["install", "modal-invoke@modal-invoke"]):
-        code, out = asyncio.run(claude("plugin", *args))
-        assert code == 0, out
+    install_plugin(claude)
     return claude
 
 
@@ -97,27 +49,11 @@ def test_the_skill_follows_the_agent_skills_specification() -> None:
     assert not re.search(r"\$\d", skill.content)
 
 
-def bash(command: str) -> Reply:
-    return Reply(tools=(ToolCall(name="Bash", input={"command": command, "description": "Runs the skill"}),))
-
-
-def converse(claude: ClaudeCode, server: StandIn, args: list[str], *replies: Reply) -> tuple[dict[str, Any], Rehearsal]:
-    """What `claude -p` printed, and the rehearsal it talked to."""
-
-    async def run() -> tuple[dict[str, Any], Rehearsal]:
-        async with Rehearsal(Script(replies=replies)) as rehearsal:
-            env = {"ANTHROPIC_BASE_URL": rehearsal.url, "MODAL_INVOKE_URL": server.url, "MODAL_INVOKE_TOKEN": TOKEN}
-            _, out = await claude("-p", *args, "--output-format", "json", env=env)
-            return json.loads(out), rehearsal
-
-    return asyncio.run(run())
-
-
 @pytest.mark.parametrize("command", [COMMAND, "modal-invoke run planning - <<'TASK'\nCreate auth system plan\nTASK"])
 def test_a_typed_command_runs_without_approval(installed: ClaudeCode, server: StandIn, command: str) -> None:
     server.plan = Plan(text="# The plan\n\n1. Tables", artifacts={"plan.md": b"# The plan"})
     said, rehearsal = converse(
-        installed, server, [TYPED], bash(command), Reply(expect="# The plan\n\n1. Tables", text="Here is the plan.")
+        installed, server.url, TOKEN, [TYPED], bash(command), Reply(expect="# The plan\n\n1. Tables", text="Here is the plan.")
     )
     assert rehearsal.failure is None
     assert (said["result"], said["permission_denials"]) == ("Here is the plan.", [])
@@ -130,7 +66,12 @@ def test_a_typed_command_runs_without_approval(installed: ClaudeCode, server: St
 def test_the_model_learns_why_it_failed(installed: ClaudeCode, server: StandIn) -> None:
     server.plan = Plan(status="failed", error={"title": "The budget of the skill is used up.", "detail": "Raise it."})
     said, rehearsal = converse(
-        installed, server, [TYPED], bash(COMMAND), Reply(expect="budget of the skill is used up: Raise it.", text="No.")
+        installed,
+        server.url,
+        TOKEN,
+        [TYPED],
+        bash(COMMAND),
+        Reply(expect="budget of the skill is used up: Raise it.", text="No."),
     )
     assert rehearsal.failure is None
     assert "Exit code 1" in heard(rehearsal.requests[1])
@@ -141,24 +82,36 @@ def test_a_long_task_is_watched_in_the_background(installed: ClaudeCode, server:
     task = server.submit({"skill": "planning", "task": "x"}, "key")
     call = ToolCall(name="Bash", input={"command": f"modal-invoke watch {task['id']}", "run_in_background": True})
     said, rehearsal = converse(
-        installed, server, [TYPED], Reply(tools=(call,)), Reply(text="It runs."), Reply(expect="<status>completed", text="Done.")
+        installed,
+        server.url,
+        TOKEN,
+        [TYPED],
+        Reply(tools=(call,)),
+        Reply(text="It runs."),
+        Reply(expect="<status>completed", text="Done."),
     )
     assert rehearsal.failure is None
     assert said["permission_denials"] == []
 
 
 def test_the_permission_covers_nothing_else(installed: ClaudeCode, server: StandIn) -> None:
-    said, _ = converse(installed, server, [TYPED], bash("touch elsewhere"), Reply(text="No."))
+    said, _ = converse(installed, server.url, TOKEN, [TYPED], bash("touch elsewhere"), Reply(text="No."))
     assert [denied["tool_input"]["command"] for denied in said["permission_denials"]] == ["touch elsewhere"]
 
 
 def test_the_rules_that_the_skill_names_suffice_when_the_model_calls_it(installed: ClaudeCode, server: StandIn) -> None:
     [rules] = re.findall(r'^    (\{"permissions".*)$', (PLUGIN / "SKILL.md").read_text(), re.MULTILINE)
     call = Reply(tools=(ToolCall(name="Skill", input={"skill": "modal-invoke"}),))
-    refused, _ = converse(installed, server, ["Plan it"], call, Reply(text="No."))
+    refused, _ = converse(installed, server.url, TOKEN, ["Plan it"], call, Reply(text="No."))
     assert len(refused["permission_denials"]) == 1
     said, rehearsal = converse(
-        installed, server, ["Plan it", "--settings", rules], call, bash(COMMAND), Reply(expect="The result.", text="Done.")
+        installed,
+        server.url,
+        TOKEN,
+        ["Plan it", "--settings", rules],
+        call,
+        bash(COMMAND),
+        Reply(expect="The result.", text="Done."),
     )
     assert rehearsal.failure is None
     assert (said["result"], said["permission_denials"]) == ("Done.", [])

@@ -67,7 +67,7 @@ def tell(findings: Sequence[Finding]) -> None:
         if finding.state is not State.OK:
             print(f"\n{finding.name}: {finding.remedy}")
             if finding.without:
-                print(f"  Without it: {finding.without}")
+                print(f"  Works without it: {finding.without}")
 
 
 async def examine(settings: Settings, around: Surroundings) -> list[Finding]:
@@ -98,7 +98,8 @@ async def skills(settings: Settings) -> Finding:
         catalogue = read_catalogue(settings.skills_dir)
     except Problem as problem:
         remedy = "`agents skills check` tells each fault; MODAL_INVOKE_SKILLS_DIR says where skills lie."
-        return Finding("skills", State.BROKEN, problem.detail, remedy)
+        first, *others = problem.detail.splitlines()
+        return Finding("skills", State.BROKEN, f"{first} (and {len(others)} more)" if others else first, remedy)
     return Finding("skills", State.OK, ", ".join(skill.name for skill in catalogue))
 
 
@@ -139,7 +140,8 @@ async def credentials(settings: Settings) -> Finding:
     except Problem as problem:
         remedy = "Run `claude` once and log in, or set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN."
         without = "skills with the engine `script`; every skill as a rehearsal (`agents rehearse`)"
-        return Finding("Claude credentials", State.MISSING, problem.detail, remedy, without)
+        reason = problem.detail.partition(":")[0]  # what follows it is the remedy
+        return Finding("Claude credentials", State.MISSING, reason, remedy, without)
     return Finding("Claude credentials", State.OK, f"from {found.origin}")
 
 
@@ -171,7 +173,7 @@ async def modal(around: Surroundings) -> Finding:
     if around.modal_config.is_file():
         return Finding("Modal token", State.OK, f"from {around.modal_config}")
     remedy = "Run `.venv/bin/modal setup`, or set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET."
-    return Finding("Modal token", State.MISSING, "not found", remedy, "everything on this machine; deploying needs it")
+    return Finding("Modal token", State.MISSING, "not found", remedy, "everything but deploying")
 
 
 async def server(settings: Settings, around: Surroundings) -> Finding:

@@ -27,12 +27,12 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def invoke(
-    skill: Annotated[str, typer.Argument(help="The skill's name.")],
-    task: Annotated[str, typer.Argument(help="What to do, in words.")],
-    arg: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A structured argument; V is JSON, or else text.")] = None,
-    file: Annotated[
-        list[Path] | None, typer.Option(metavar="F", help="A file to hand over; may be given more than once.")
+    skill: Annotated[str, typer.Argument(metavar="SKILL", help="The skill's name.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What to do, in words.")],
+    arg: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="A structured argument; V is JSON, or else text; repeatable.")
     ] = None,
+    file: Annotated[list[Path] | None, typer.Option(metavar="F", help="A file to hand over; repeatable.")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="S", help="Seconds that each attempt may take.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where artifacts go. [default: ./modal-invoke-ID]")] = None,
     as_json: AsJson = False,

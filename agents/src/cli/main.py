@@ -31,6 +31,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted. `docs/cli.md` has the rest.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it takes `[default: …]` for markup, and keeps the line breaks of a docstring
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(serve.serve)

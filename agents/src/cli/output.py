@@ -29,7 +29,8 @@ def stderr() -> Console:
 
 
 def note(text: str) -> None:
-    """A line for the reader, not for a pipe."""
+    """A line for the reader, not for a pipe. What went to stdout before comes before it, also where both go to one place."""
+    sys.stdout.flush()
     stderr().print(clean(text), soft_wrap=True)
 
 
@@ -86,8 +87,8 @@ def task_document(task: Task) -> dict[str, Any]:
 
 
 def outcome(task: Task) -> str:
-    """`failed: title detail`, or the status alone."""
-    return f"{task.status}: {task.error.title} {task.error.detail}" if task.error else task.status.value
+    """`failed: detail`, or the status alone."""
+    return f"{task.status}: {task.error.detail or task.error.title}" if task.error else task.status.value
 
 
 def spent(usage: Usage) -> str:

@@ -42,14 +42,17 @@ class Outcome:
 
 
 def rehearse(
-    skill: Annotated[str, typer.Argument(help="The skill's name.")],
-    script: Annotated[Path, typer.Argument(help="The script of the model's replies, a YAML file.")],
-    task: Annotated[str, typer.Option(help="What the caller asks for.")] = "This is a rehearsal.",
-    file: Annotated[list[Path] | None, typer.Option(help="A file to hand over; may be given more than once.")] = None,
-    keep: Annotated[Path | None, typer.Option(help="A folder to copy the artifacts to.")] = None,
+    skill: Annotated[str, typer.Argument(metavar="SKILL", help="The skill's name.")],
+    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="The script of the model's replies, a YAML file.")],
+    task: Annotated[str, typer.Option(metavar="TEXT", help="What the caller asks for.")] = "This is a rehearsal.",
+    file: Annotated[list[Path] | None, typer.Option(metavar="PATH", help="A file to hand over; repeatable.")] = None,
+    keep: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A folder to copy the artifacts to.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Run a skill in Claude Code with scripted replies, without a key or a cent. Exit code 1 if its task fails."""
+    """Run a skill in Claude Code with scripted replies.
+
+    Needs no key and costs nothing. Exit code 1 if the task fails.
+    """
     settings = read_settings()
     found = read_catalogue(settings.skills_dir).get(skill)
     if found.engine != "claude":
@@ -117,7 +120,7 @@ def _artifacts(output: Path, keep: Path | None) -> list[str]:
 def _summary(outcome: Outcome, note: str) -> str:
     lines = [f"{'artifact':<12} {name}" for name in outcome.artifacts]
     if outcome.failure:
-        lines += ["", note, "", f"Failed: {outcome.failure.title()} {outcome.failure.detail}"]
+        lines += ["", note, "", f"Failed: {outcome.failure.detail}"]
     elif outcome.result:
         lines += ["", outcome.result.text]  # begins with the note
     return "\n".join(lines)

@@ -24,8 +24,8 @@ HOW = "Set it (`agents token generate` makes one)"
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="The port; 0 takes a free one.")] = 8000,
     make_token: Annotated[
         bool, typer.Option("--make-token", help="Without MODAL_INVOKE_TOKEN: keep a token in the state directory, for you alone.")
     ] = False,
@@ -109,5 +109,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        reason = error.strerror or "no such address"
+        reason = (
+            os.strerror(error.errno) if error.errno and error.errno > 0 else "no such address"
+        )  # strerror repeats the address
         raise Misconfigured(f"Cannot listen on {host}, port {port} ({reason}). Choose others with --host and --port.") from None

@@ -6,18 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from agents.src.cli.output import AsJson, print_json, print_table, print_text
 from agents.src.services.markdown import examine, read_catalogue
 from agents.src.settings import read_settings
 from agents.src.skills import Skill
 
 app = typer.Typer(help="The skills there are, and whether their info.md is right.", no_args_is_help=True)
-
-CONSOLE = Console(markup=False, highlight=False)  # a skill's text is shown as it stands
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
@@ -25,37 +20,33 @@ def list_skills(as_json: AsJson = False) -> None:
     """List the skills of the catalogue."""
     catalogue = read_catalogue(read_settings().skills_dir)
     if as_json:
-        _print_json([_as_dict(skill) for skill in catalogue])
+        print_json([_as_dict(skill) for skill in catalogue])
         return
-    table = Table("skill", "engine", "description")
-    for skill in catalogue:
-        table.add_row(skill.name, skill.engine, skill.description)
-    CONSOLE.print(table)
+    print_table(("skill", "engine", "description"), [(skill.name, skill.engine, skill.description) for skill in catalogue])
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="The skill's name.")], as_json: AsJson = False) -> None:
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="The skill's name.")], as_json: AsJson = False) -> None:
     """Show all that one skill declares, and its instruction."""
     skill = read_catalogue(read_settings().skills_dir).get(name)
     if as_json:
-        _print_json(_as_dict(skill))
+        print_json(_as_dict(skill))
         return
-    table = Table("key", "value", title=skill.name)
-    for key, value in _flat(_as_dict(skill)):
-        table.add_row(key, value)
-    CONSOLE.print(table)
-    CONSOLE.print(skill.instruction)
+    print_table(("key", "value"), [("name", skill.name), *_flat(_as_dict(skill))])
+    print_text(f"\n{skill.instruction}")
 
 
 @app.command()
 def check(
-    path: Annotated[Path | None, typer.Argument(help="An info.md, a skill's folder, or a folder of skills.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(metavar="PATH", help="An info.md, a skill's folder, or a folder of skills.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check info.md files: one line for each fault, and exit code 1 if there is one."""
     skills, faults = examine(path or read_settings().skills_dir)
     if as_json:
-        _print_json({"ok": not faults, "skills": [skill.name for skill in skills], "faults": [asdict(fault) for fault in faults]})
+        print_json({"ok": not faults, "skills": [skill.name for skill in skills], "faults": [asdict(fault) for fault in faults]})
     else:
         for fault in faults:
             print(fault)
@@ -70,15 +61,12 @@ def _as_dict(skill: Skill) -> dict[str, Any]:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """What is set, one row each: `resources.cpu`, `2.0`."""
+    """What is set, one row each, in the spelling of info.md: `claude.allowed-tools`, `["Read"]`."""
     rows: list[tuple[str, str]] = []
     for key, value in values.items():
         if isinstance(value, dict) and key != "arguments":
             rows += _flat(value, f"{prefix}{key}.")
         elif value not in (None, [], "") and key not in ("name", "instruction"):
-            rows.append((f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            rows.append((f"{prefix}{key}".replace("_", "-"), shown))
     return rows
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))

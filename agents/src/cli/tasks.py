@@ -34,8 +34,8 @@ TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id, or the
 
 @app.command("list")
 def list_tasks(
-    status: Annotated[Status | None, typer.Option(help="Only tasks that stand there.")] = None,
-    skill: Annotated[str | None, typer.Option(help="Only tasks of this skill.")] = None,
+    status: Annotated[Status | None, typer.Option(metavar="S", help=f"Only tasks that stand there: {', '.join(Status)}.")] = None,
+    skill: Annotated[str | None, typer.Option(metavar="SKILL", help="Only tasks of this skill.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
     as_json: AsJson = False,
 ) -> None:

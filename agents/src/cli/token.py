@@ -30,10 +30,15 @@ def generate(as_json: AsJson = False) -> None:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Who it is for; tasks submitted with it bear this name.")],
-    skills: Annotated[str | None, typer.Option(help="The only skills it allows, as `a,b`. Without, all.")] = None,
-    rate: Annotated[str, typer.Option(help="How many tasks it may submit.")] = str(DEFAULT_RATE),
-    expires: Annotated[str | None, typer.Option(help="When it ends: 90d, 12h or 30m from now. Without, never.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who it is for; tasks submitted with it bear this name.")],
+    skills: Annotated[str | None, typer.Option(metavar="A,B", help="The only skills it allows, as `a,b`. Without, all.")] = None,
+    rate: Annotated[
+        str,
+        typer.Option(metavar="N/PERIOD", help="How many tasks it may submit, such as 600/hour (second, minute, hour or day)."),
+    ] = str(DEFAULT_RATE),
+    expires: Annotated[
+        str | None, typer.Option(metavar="IN", help="When it ends: 90d, 12h or 30m from now. Without, never.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a named token.
@@ -85,7 +90,7 @@ def list_tokens(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def revoke(name: Annotated[str, typer.Argument(help="The token's name.")], as_json: AsJson = False) -> None:
+def revoke(name: Annotated[str, typer.Argument(metavar="NAME", help="The token's name.")], as_json: AsJson = False) -> None:
     """End a token.
 
     A server that has just seen it may let it in for five more seconds. Its name stays taken.

@@ -32,5 +32,6 @@ class Stop(Exception):
 def sentence(*parts: object) -> str:
     """`title: detail.` out of those parts that say something, each with or without a full stop of its own."""
     *first, last = [str(part) for part in parts if part]
-    text = ": ".join([*(part.rstrip(".") for part in first), last])
+    before = [part.rstrip(".") for part in first]
+    text = ": ".join([*(part for part in before if not last.startswith(part)), last])  # a detail may repeat its title
     return text if text.endswith((".", "?", "!", "…")) else f"{text}."

@@ -1,0 +1,116 @@
+"""A place where tasks run, and how a story speaks with it: over HTTP, with the root token.
+
+    Place    what differs: a server on this machine (`local.py`), or the deployed app (`tests/live/deployed/deployment.py`)
+    House    what is the same everywhere
+
+The skills are those that ship and those in `skills/`.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+
+from agents.src.services.processes import processes_of
+
+Json = dict[str, Any]
+ROOT = Path(__file__).parents[2]
+ENDED = {"completed", "failed", "cancelled"}
+LONG = "100"
+"""Seconds that no story waits for."""
+PATIENCE = 40
+"""Seconds after which a story that waits gives up."""
+
+
+class Place(Protocol):
+    """Where a server is, and what can be done to it beside HTTP."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def token(self) -> str:
+        """The root token."""
+
+    def lose(self, worker: int, processes: Set[int]) -> None:
+        """Kills the process that works at a run, as when its machine is lost, and lets come back what would come back.
+
+        `processes` are the run's own.
+        """
+
+    def agents(self, *words: str) -> str:
+        """What the command `agents` prints that looks after this place's database."""
+
+
+@dataclass(frozen=True)
+class House:
+    """A place, seen by a caller who has the root token. `Json` of a task is the task as the server shows it."""
+
+    place: Place
+    web: httpx.Client
+
+    def submit(self, skill: str, task: str, prefer: str = "respond-async", **more: Any) -> Json:
+        answer = self.web.post("/api/skill", json={"skill": skill, "task": task, **more}, headers={"Prefer": prefer})
+        assert answer.status_code in {200, 202}, answer.text
+        found: Json = answer.json()
+        return found
+
+    def show(self, task_id: str) -> Json:
+        answer = self.web.get(f"/api/tasks/{task_id}")
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    def events(self, task: Json, after: int = 0, last_event_id: int = 0) -> Iterator[Json]:
+        """The task's events as they come, to the last; those that follow one, where its number is given in either way."""
+        end = time.monotonic() + PATIENCE
+        query = {"after": after} if after else {}
+        headers = {"Last-Event-ID": str(last_event_id)} if last_event_id else {}
+        with self.web.stream("GET", f"/api/tasks/{task['id']}/events", params=query, headers=headers) as stream:
+            for line in stream.iter_lines():
+                assert time.monotonic() < end, "the task does not end"
+                if line.startswith("data: "):
+                    yield json.loads(line.removeprefix("data: "))
+
+    def ended(self, task: Json) -> Json:
+        """The task once it has ended; fails where its events are not numbered without holes."""
+        numbers = [event["seq"] for event in self.events(task)]
+        assert numbers == list(range(1, len(numbers) + 1))
+        found = self.show(task["id"])
+        assert found["status"] in ENDED
+        return found
+
+    def worker(self, task: Json) -> int:
+        """The process that runs the task, once the task's program has begun (and said so, as `slow` does)."""
+        text: str = next(event["data"]["text"] for event in self.events(task) if event["type"] == "text")
+        return int(text.removeprefix("worker "))
+
+    def processes(self, task: Json, attempt: int = 1) -> set[int]:
+        return processes_of(f"{task['id']}:{attempt}")
+
+    def lose(self, task: Json) -> None:
+        """Kills, without a warning, what runs the task."""
+        self.place.lose(self.worker(task), self.processes(task))
+
+
+@contextmanager
+def entering(place: Place) -> Iterator[House]:
+    headers = {"Authorization": f"Bearer {place.token}"}
+    # Each request has a connection of its own: a place may be killed between two.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=place.url, headers=headers, timeout=90, limits=limits, trust_env=False) as web:
+        yield House(place, web)
+
+
+def collect_skills(folder: Path) -> Path:
+    """The skills that ship and those of the stories, in one new folder."""
+    for source in (ROOT / "agents" / "skills", Path(__file__).parent / "skills"):
+        shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(folder / "slow" / "main.py", folder / "once")
+    return folder

@@ -1,0 +1,92 @@
+"""The server on this machine: `agents serve`, as a process, with a state and an environment of its own."""
+
+import os
+import random
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Set
+from pathlib import Path
+
+from tests.stories.house import ROOT
+
+AGENTS = [sys.executable, "-c", "from agents.src.cli.main import main; main()"]
+REHEARSAL = ROOT / "agents" / "skills" / "planning" / "rehearsals" / "plan.yaml"
+PATIENCE = 30
+
+
+class LocalServer:
+    """Implements `Place`. It can be ended and started again, at the same address and with the same state."""
+
+    def __init__(self, folder: Path, skills: Path, database_url: str | None = None) -> None:
+        self.token = secrets.token_urlsafe(32)
+        self._port = free_port()
+        self._folder = folder
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder / "home"),
+            "MODAL_INVOKE_STATE_DIR": str(folder / "state"),
+            "MODAL_INVOKE_SKILLS_DIR": str(skills),
+            "MODAL_INVOKE_TOKEN": self.token,
+            "MODAL_INVOKE_REHEARSAL": str(REHEARSAL),
+            **({"DATABASE_URL": database_url} if database_url else {}),
+        }
+        (folder / "home").mkdir(parents=True)
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def log(self) -> Path:
+        return self._folder / "server.log"
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(
+                [*AGENTS, "serve", "--port", str(self._port)],
+                cwd=self._folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == f"Listening on {self.url}\n", self.log.read_text()
+
+    def end(self, number: signal.Signals) -> int:
+        """Sends the signal; the exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        try:
+            self._process.communicate(timeout=PATIENCE)
+        finally:
+            self._process.kill()
+        return self._process.returncode
+
+    def lose(self, worker: int, processes: Set[int]) -> None:
+        """The run's processes live on: to end them is for the server that comes back."""
+        assert self._process is not None
+        assert worker == self._process.pid
+        self.end(signal.SIGKILL)
+        self.start()
+
+    def agents(self, *words: str) -> str:
+        command = [*AGENTS, *words]
+        return subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+
+
+def free_port() -> int:
+    """Below the range that the system hands out, where nobody takes the port while the server is away."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) != 0:
+                return port
