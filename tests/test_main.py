@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -175,6 +176,19 @@ def test_a_time_limit_that_modal_would_cut_short_is_refused() -> None:
 
 def a_skill(timeout: int | None, retries: Retries) -> Skill:
     return Skill(name="plain", description="Plain.", instruction="Do it.", folder=Path(), timeout=timeout, retries=retries)
+
+
+def test_a_deploy_without_modals_token_says_so_in_one_line(tmp_path: Path) -> None:
+    surroundings = {
+        "HOME": str(tmp_path),
+        "PATH": os.defpath,
+        "MODAL_CONFIG_PATH": os.devnull,
+        "MODAL_SERVER_URL": "http://127.0.0.1:9",
+    }
+    command = [str(Path(sys.executable).with_name("modal")), "deploy", "-m", "agents.main"]
+    deploy = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, timeout=60, check=False)
+    assert deploy.returncode == 1
+    assert deploy.stderr == "Modal does not know this machine: run `modal setup`, or set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET.\n"
 
 
 def test_images_get_pinned_packages_and_only_theirs(declare: Declare, odd: Path) -> None:

@@ -121,14 +121,14 @@ def bootstrap(
 
 
 def default_engines(settings: Settings, catalogue: Catalogue, granted: Mapping[str, str] | None = None) -> dict[str, Engine]:
-    """`granted`: variables that the skills' programs get."""
-    return {"claude": claude_engine(settings), "script": ScriptEngine(folders(catalogue), granted)}
+    """`granted`: variables that the skills' programs and tools get."""
+    return {"claude": claude_engine(settings, granted or {}), "script": ScriptEngine(folders(catalogue), granted)}
 
 
-def claude_engine(settings: Settings) -> ClaudeEngine:
+def claude_engine(settings: Settings, granted: Mapping[str, str]) -> ClaudeEngine:
     credentials = CredentialSource(settings.claude_config_dir, settings.anthropic_api_key, settings.claude_code_oauth_token)
     rehearsal = read_script(settings.rehearsal) if settings.rehearsal else None
-    return ClaudeEngine(credentials, settings.anthropic_base_url, rehearsal)
+    return ClaudeEngine(credentials, settings.anthropic_base_url, rehearsal, environment=granted)
 
 
 def folders(catalogue: Catalogue) -> Callable[[str], Path]:

@@ -10,7 +10,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
@@ -21,6 +20,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from agents.src.errors import Misconfigured
 
 MINIMUM_TOKEN_LENGTH = 32
+LONGEST_TIMEOUT = 86400
+"""Seconds: what a skill, a request and Modal may say at most."""
 PERIODS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -64,7 +65,7 @@ class Settings(BaseSettings):
     max_body_bytes: PositiveInt = Field(1 << 20, validation_alias="MODAL_INVOKE_MAX_BODY_BYTES")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     max_concurrent_tasks: PositiveInt = Field(5, validation_alias="MAX_CONCURRENT_TASKS")
-    task_timeout_seconds: PositiveFloat = Field(3600, validation_alias="TASK_TIMEOUT_SECONDS")
+    task_timeout_seconds: float = Field(3600, gt=0, le=LONGEST_TIMEOUT, validation_alias="TASK_TIMEOUT_SECONDS")
     log_json: bool = Field(False, validation_alias="LOG_JSON")
     log_level: str = Field("info", validation_alias="LOG_LEVEL")
     anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
@@ -110,10 +111,16 @@ class Surroundings(BaseSettings):
     modal_config: Path = Field(default_factory=lambda: Path.home() / ".modal.toml", validation_alias="MODAL_CONFIG_PATH")
 
 
-COMMON = re.compile(r"(MODAL|PYTHON|LC)_\w*|PYTHON[A-Z]*|PATH|HOME|USER|LOGNAME|SHELL|SHLVL|PWD|OLDPWD|LANG|TERM|HOSTNAME|TZ|_")
+COMMON = re.compile(r"(MODAL|LC)_\w*|PYTHON\w*|PATH|HOME|USER|LOGNAME|SHELL|SHLVL|PWD|OLDPWD|LANG|TERM|TMPDIR|HOSTNAME|TZ|_")
+CLAUDES = re.compile(r"(ANTHROPIC|CLAUDE)_\w*")
+"""What configures Claude Code, and may be a key of the server's."""
 
 
 def granted_variables() -> dict[str, str]:
     """What the environment holds beside settings and what is everywhere: in a skill's container on Modal, the skill's secrets."""
     own = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    return {name: value for name, value in os.environ.items() if name not in own and not COMMON.fullmatch(name)}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in own and not COMMON.fullmatch(name) and not CLAUDES.fullmatch(name)
+    }

@@ -8,12 +8,14 @@ import typer
 from typer.testing import CliRunner, Result
 
 from agents.src.cli.rehearse import rehearse
+from agents.src.errors import InvalidArguments
 
 SKILL = """\
 ---
 name: copying
 description: Copies a note.
-allowed-tools: Read Write(output/**)
+allowed-tools: Read Write(output/**) Bash
+arguments: {type: object, properties: {times: {type: integer}}}
 ---
 Copy the note.
 """
@@ -41,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 def run(folder: Path, *options: str) -> Result:
     app = typer.Typer()
     app.command()(rehearse)
-    environment = {"MODAL_INVOKE_SKILLS_DIR": str(folder / "skills")}
+    environment = {"MODAL_INVOKE_SKILLS_DIR": str(folder / "skills"), "LOG_LEVEL": None}
     return CliRunner().invoke(app, ["copying", str(folder / "copy.yaml"), *options], env=environment)
 
 
@@ -60,3 +62,31 @@ def test_a_skill_that_does_not_do_as_the_script_expects_fails_the_command(folder
     said = json.loads(outcome.output)
     assert (said["rehearsal"], said["status"], said["artifacts"]) == (True, "failed", [])
     assert said["error"]["detail"].startswith("copy.yaml: reply 1 expected 'input/note.txt'")
+
+
+def runs(folder: Path, command: str) -> None:
+    """Makes it a script that runs one command."""
+    replies = [{"tools": [{"name": "Bash", "input": {"command": command}}]}, {"text": "Done."}]
+    (folder / "copy.yaml").write_text(json.dumps({"replies": replies}))
+
+
+def test_what_is_kept_is_what_a_task_would_keep(folder: Path) -> None:
+    runs(folder, "ln -s /etc/passwd output/linked; ln -s /nowhere output/dangling; mkdir output/a; echo hi > output/a/b.txt")
+    outcome = run(folder, "--keep", str(folder / "kept"), "--json")
+    assert outcome.exit_code == 0
+    assert json.loads(outcome.stdout)["artifacts"] == ["a-b.txt"]
+    assert [path.name for path in (folder / "kept").iterdir()] == ["a-b.txt"]
+
+
+def test_the_log_does_not_get_into_the_answer(folder: Path) -> None:
+    runs(folder, "kill -9 $CLAUDE_PID")
+    outcome = run(folder, "--json")
+    assert outcome.exit_code == 1
+    assert json.loads(outcome.stdout)["error"]["type"] == "engine-failed"
+    assert "claude_broke" in outcome.stderr
+
+
+def test_arguments_reach_the_skill_and_must_fit_its_schema(folder: Path) -> None:
+    (folder / "copy.yaml").write_text('replies: [{expect: "\\"times\\": 2", text: Done.}]')
+    assert run(folder, "--arg", "times=2").exit_code == 0
+    assert isinstance(run(folder, "--arg", "times=two").exception, InvalidArguments)

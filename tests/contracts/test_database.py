@@ -1,21 +1,25 @@
 """What both databases keep to as `Db`."""
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from agents.src.errors import Misconfigured, Unavailable
 from agents.src.services.database import MIGRATIONS, Db, Tx, open_database
-from agents.src.services.postgres import PostgresDb
-from agents.src.services.sqlite import SqliteDb
+from agents.src.services.postgres import CONNECTIONS, PostgresDb
+from agents.src.services.sqlite import SqliteDb, connect_first
 from tests.building import PATIENCE, eventually
-from tests.conftest import OpenDb
+from tests.conftest import OpenDb, closing_all
 
 ADD = "insert into allowance (caller, arrival) values (?, 0)"
 NAMES = [script.stem for script in sorted(MIGRATIONS.glob("*.sql"))]
@@ -152,6 +156,16 @@ def test_a_reader_sees_no_half_of_a_transaction(open_db: OpenDb) -> None:
     with_db(open_db, story)
 
 
+def test_a_statement_may_hold_a_percent_sign(open_db: OpenDb) -> None:
+    async def story(db: Db) -> None:
+        await db.write(adding("a%b"))
+        assert await db.read(lambda tx: tx.run("select caller, 7 % 4 from allowance where caller like 'a\\%%' escape '\\'")) == [
+            ("a%b", 3)
+        ]
+
+    with_db(open_db, story)
+
+
 # Migrations
 
 OPEN = """
@@ -212,6 +226,18 @@ def test_a_database_that_another_process_holds_is_unavailable_to_the_whole_batch
     with_db(lambda: SqliteDb(state_dir / "state.db", patience=0.3), story)
 
 
+def test_all_who_open_a_new_database_at_once_get_it(tmp_path: Path) -> None:
+    def opened(number: int) -> bool:
+        ready.wait(PATIENCE)
+        connect_first(tmp_path / str(number) / "state.db", PATIENCE).close()
+        return True
+
+    ready = threading.Barrier(6)
+    with ThreadPoolExecutor(6) as threads:
+        for number in range(60):  # without waiting for each other, one in fifty would fail
+            assert all(threads.map(opened, [number] * 6))
+
+
 def test_the_folder_is_made_for_its_owner_alone(state_dir: Path, open_sqlite: OpenDb) -> None:
     open_sqlite()
     assert state_dir.stat().st_mode & 0o777 == 0o700
@@ -239,6 +265,23 @@ def test_many_writers_share_few_commits(open_sqlite: OpenDb) -> None:
     with_db(open_sqlite, story)
 
 
+def test_a_look_at_other_processes_that_fails_does_not_end_the_writing(open_sqlite: OpenDb) -> None:
+    async def story(db: Db) -> None:
+        assert isinstance(db, SqliteDb)
+        looked = threading.Event()
+
+        def interrupt() -> int:
+            looked.set()
+            return 1
+
+        db._connection.set_progress_handler(interrupt, 1)
+        await asyncio.to_thread(looked.wait, PATIENCE)
+        db._connection.set_progress_handler(None, 0)
+        assert await db.write(adding("a")) == "a"
+
+    with_db(open_sqlite, story)
+
+
 @pytest.mark.parametrize("url", ["mysql://db", "sqlite:///x.db", ""])
 def test_other_databases_are_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="postgresql://"):
@@ -250,3 +293,56 @@ def test_a_postgres_that_is_not_there_is_told_without_its_address() -> None:
         PostgresDb("postgresql://someone:secret@127.0.0.1:1/db", patience=0.2)
     assert "127.0.0.1" not in caught.value.detail
     assert "secret" not in caught.value.detail
+
+
+@pytest.fixture
+def on_postgres(new_postgres: Callable[[], str]) -> Iterator[tuple[PostgresDb, psycopg.Connection[Any]]]:
+    """An empty database, and another connection to the same one."""
+    url = new_postgres()
+    with closing_all(url, Path("nowhere")) as opening, psycopg.connect(url, autocommit=True) as beside:
+        db = opening()
+        assert isinstance(db, PostgresDb)
+        yield db, beside
+
+
+END_ALL = (
+    "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+)
+
+
+def test_after_a_restart_of_the_server_no_kept_connection_is_used(
+    on_postgres: tuple[PostgresDb, psycopg.Connection[Any]],
+) -> None:
+    async def story(db: Db) -> None:
+        together = threading.Barrier(CONNECTIONS)
+        await asyncio.gather(*(db.read(lambda _: together.wait(PATIENCE)) for _ in range(CONNECTIONS)))
+        ended = beside.execute(END_ALL).fetchall()
+        assert ended == [(True,)] * CONNECTIONS
+        assert await asyncio.gather(*(db.write(adding(name)) for name in "abcdefgh")) == [*"abcdefgh"]
+
+    db, beside = on_postgres
+    with_db(lambda: db, story)
+
+
+def test_a_postgres_that_only_reads_is_unavailable(on_postgres: tuple[PostgresDb, psycopg.Connection[Any]]) -> None:
+    async def story(db: Db) -> None:
+        def write(tx: Tx) -> None:
+            tx.run("set transaction read only")
+            tx.run(ADD, "a")
+
+        with pytest.raises(Unavailable):
+            await db.write(write)
+
+    with_db(lambda: on_postgres[0], story)
+
+
+def test_a_user_who_may_make_no_tables_is_told_what_to_do(new_postgres: Callable[[], str]) -> None:
+    url = new_postgres()
+    role = f"weak_{os.getpid()}"
+    with psycopg.connect(url, autocommit=True) as beside:
+        beside.execute(f"create role {role}".encode())
+        try:
+            with pytest.raises(Misconfigured, match=r"may not make tables there\. Make it the owner"):
+                PostgresDb(f"{url}{'&' if '?' in url else '?'}options=-crole%3D{role}")
+        finally:
+            beside.execute(f"drop role {role}".encode())

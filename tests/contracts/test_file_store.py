@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -82,6 +83,20 @@ def test_of_a_broken_upload_nothing_is_kept(open_db: OpenDb, tmp_path: Path) -> 
     tell(open_db, tmp_path, story)
 
 
+def test_a_disk_that_is_full_keeps_nothing(open_sqlite: OpenDb, tmp_path: Path) -> None:
+    async def story(files: FolderFiles) -> None:
+        usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 19, usual[1]))  # in the middle of what is written last
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                await files.put("ada", "clip.mov", None, chunks(b"a" * (1 << 20), b"b" * (3 << 18)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        assert kept(tmp_path) == []
+
+    tell(open_sqlite, tmp_path, story)
+
+
 def test_files_that_are_not_there(open_db: OpenDb, tmp_path: Path) -> None:
     async def story(files: FolderFiles) -> None:
         with pytest.raises(UnknownFile):
@@ -152,6 +167,28 @@ def test_artifacts_with_long_names_that_clash_can_be_fetched(open_db: OpenDb, tm
         artifacts = await files.collect(run, workspace)
         texts = [(await files.artifact(run.task.id, artifact.name)).read_text() for artifact in artifacts]
         assert texts == ["0", "1", "2"]
+
+    tell(open_db, tmp_path, story)
+
+
+def test_an_output_folder_that_leads_elsewhere_gives_nothing_away(open_db: OpenDb, tmp_path: Path) -> None:
+    async def story(files: FolderFiles) -> None:
+        secret = tmp_path / "elsewhere" / "token"
+        secret.parent.mkdir()
+        secret.write_text("secret")
+        run = a_run()
+        workspace = await files.open(run)
+        (workspace.output / "link").symlink_to(secret)
+        (workspace.output / "links").symlink_to(secret.parent)
+        assert await files.collect(run, workspace) == ()
+        await files.discard(workspace)
+        workspace = await files.open(run)
+        workspace.output.rmdir()
+        workspace.output.symlink_to(secret.parent)
+        assert await files.collect(run, workspace) == ()
+        await files.discard(workspace)
+        assert not workspace.folder.exists()
+        assert secret.read_text() == "secret"
 
     tell(open_db, tmp_path, story)
 

@@ -9,7 +9,7 @@ import pytest
 
 from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
 from agents.src.services.database import Db
-from agents.src.services.task_store import SqlTaskStore
+from agents.src.services.task_store import LARGEST_PAGE, SqlTaskStore
 from agents.src.tasks import (
     Artifact,
     Claim,
@@ -189,6 +189,21 @@ def test_events_in_pages(open_db: OpenDb) -> None:
         assert numbers(await house.store.events(run.task.id, 6, 3)) == [7]
         assert numbers(await house.store.events(run.task.id, 7, 3)) == []
         assert numbers(await house.store.events(run.task.id, 1000, 3)) == []
+
+    at_home(open_db, story)
+
+
+def test_a_page_of_large_events_ends_early(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run = await house.run()
+        large = Draft(EventType.TEXT, {"text": "x" * (LARGEST_PAGE // 2)})
+        await house.store.append(run, [TEXT, large, large, large, TEXT])
+        pages, after = [], 0
+        while page := await house.store.events(run.task.id, after, 500):
+            pages.append([event.seq for event in page])
+            after = page[-1].seq
+        assert pages == [[1, 2, 3, 4, 5], [6, 7]]
+        assert await house.store.events(run.task.id, 2**31 - 1, 500) == ()
 
     at_home(open_db, story)
 

@@ -11,6 +11,7 @@ from agents.src.errors import BudgetExhausted, EngineFailed, Unavailable
 from agents.src.services.files import FolderFiles
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.tasks import (
+    Artifact,
     Brief,
     Claim,
     Draft,
@@ -318,6 +319,32 @@ def test_to_stop_a_run_that_is_over_does_not_lose_how_it_went(open_sqlite: OpenD
         await eventually(lambda: bench.clock.sleeping == 1)  # it waits for the database
         execution.stop(Stop.CANCELLED)
         await bench.clock.advance(1)
+        task = await work
+        assert task and task.status is Status.COMPLETED
+
+    tell(open_sqlite, tmp_path, story)
+
+
+@pytest.mark.parametrize("why", [Stop.SHUTDOWN, Stop.CANCELLED])
+def test_to_stop_a_run_whose_output_is_being_kept_does_not_lose_how_it_went(
+    open_sqlite: OpenDb, tmp_path: Path, why: Stop
+) -> None:
+    class Slow(FolderFiles):
+        collecting, go_on = asyncio.Event(), asyncio.Event()
+
+        async def collect(self, run: Run, workspace: Workspace) -> tuple[Artifact, ...]:
+            self.collecting.set()
+            await self.go_on.wait()
+            return await super().collect(run, workspace)
+
+    async def story(bench: Bench) -> None:
+        files = Slow(tmp_path, tmp_path / "work", open_sqlite(), bench.clock, 1 << 20)
+        tools = Tools(bench.store, {"script": InProcess(noop, uses_folder=True)}, files, bench.clock)
+        execution = Execution(await bench.run(on_crash=OnCrash.INTERRUPT), tools)
+        work = asyncio.create_task(execution.carry_out())
+        await files.collecting.wait()
+        execution.stop(why)
+        files.go_on.set()
         task = await work
         assert task and task.status is Status.COMPLETED
 

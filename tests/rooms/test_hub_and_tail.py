@@ -161,6 +161,16 @@ def test_a_closed_hub_ends_every_tail_and_every_wait(open_sqlite: OpenDb) -> Non
     tell(open_sqlite, story)
 
 
+def test_a_wait_that_begins_when_the_hub_has_closed_is_a_short_one(open_sqlite: OpenDb) -> None:
+    async def story(here: Here) -> None:
+        run = await here.run()
+        here.hub.close()
+        async with asyncio.timeout(IDLE / 2):
+            assert (await until_ended(here.store, here.hub, run.task.id, 10 * PATIENCE)).status is Status.RUNNING
+
+    tell(open_sqlite, story)
+
+
 def test_a_follower_that_leaves_is_forgotten(open_sqlite: OpenDb) -> None:
     async def story(here: Here) -> None:
         run = await here.run()

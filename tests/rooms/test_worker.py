@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from agents.src.bootstrap import Parts
 from agents.src.errors import EngineFailed
@@ -357,6 +358,26 @@ def test_a_machine_that_slept_does_not_take_its_own_runs_for_dead(state_dir: Pat
             sleeping.wake()
             done = await ended(here, task)
             assert (done.status, done.attempt) == (Status.COMPLETED, 1)
+
+    tell(story)
+
+
+def test_what_nobody_thought_of_stops_the_queue_for_one_heartbeat(state_dir: Path) -> None:
+    async def story() -> None:
+        clock, sleeping = SteppedClock(), Sleeping()
+        async with running(parts(state_dir, works={"noop": sleeping}, clock=clock, max_concurrent_tasks=1)) as here:
+            await submit(here)
+            await eventually(lambda: len(sleeping.now) == 1)
+            task = await submit(here)
+            [(brief,)] = await here.db.read(lambda tx: tx.run("select brief from task where id = ?", task.id))
+            await here.db.write(lambda tx: tx.run("update task set brief = '{' where id = ?", task.id))
+            with capture_logs() as logs:
+                sleeping.wake()
+                await eventually(lambda: any(entry["event"] == "queue_unreadable" for entry in logs))
+            await here.db.write(lambda tx: tx.run("update task set brief = ? where id = ?", brief, task.id))
+            await eventually(lambda: clock.sleeping == 2)
+            await clock.advance(HEARTBEAT)
+            assert (await ended(here, task)).status is Status.COMPLETED
 
     tell(story)
 

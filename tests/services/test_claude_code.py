@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -172,6 +173,34 @@ def test_no_secret_of_the_server_reaches_a_tool(stage: Stage, monkeypatch: pytes
     assert result == Result(text="Done.")
 
 
+def test_tools_get_what_the_skill_was_granted_and_it_changes_nothing_of_claude_codes_own(stage: Stage) -> None:
+    granted = {"PICTURE_KEY": 'it\'s "mine" $HOME', "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
+    played = script(bash('echo "$PICTURE_KEY"'), {"text": "Done."})
+    engine = ClaudeEngine(stage.nobody, rehearsal=played, environment=granted)
+    drafts, result = asyncio.run(stage.run(engine, stage.brief("Bash")))
+    assert isinstance(result, Result)
+    [told] = of_type(drafts, EventType.TOOL_RESULT)
+    assert told["text"] == granted["PICTURE_KEY"]
+
+
+def test_no_path_of_the_machine_is_told(stage: Stage) -> None:
+    (stage.workspace.input / "link").symlink_to(stage.folder)
+    calls = {
+        "tools": [
+            {"name": "Read", "input": {"file_path": "../other/secret.txt"}},
+            {"name": "Read", "input": {"file_path": "input/link/secret.txt"}},
+            {"name": "Read", "input": {"file_path": "~/.claude.json"}},
+            {"name": "Bash", "input": {"command": "pwd; echo $HOME $TMPDIR", "run_in_background": True}},
+        ]
+    }
+    drafts, _ = stage.rehearse(script(calls, {"text": "Done."}), stage.brief("Read", "Bash"))
+    told = of_type(drafts, EventType.TOOL_RESULT)
+    assert len(told) == 4
+    shown = json.dumps([draft.data for draft in drafts])
+    assert stage.folder.name not in shown
+    assert "~/home/.claude.json is outside ." in shown
+
+
 @pytest.mark.parametrize(
     ("credentials", "header", "value"),
     [
@@ -225,8 +254,11 @@ def test_the_model_gets_the_instruction_and_the_task_as_it_was_written(stage: St
     ("status", "failure", "says"),
     [
         (401, CredentialsRefused, "run `claude` once and log in again, or set ANTHROPIC_API_KEY"),
-        (403, CredentialsRefused, "ANTHROPIC_API_KEY"),
-        (429, ModelOverloaded, "limits the rate"),
+        (403, CredentialsRefused, "or set ANTHROPIC_API_KEY to a key that is valid. What the service said."),
+        (402, ModelRefused, "HTTP 402): What the service said. Add credit"),
+        (404, ModelRefused, "Correct `model`"),
+        (413, ModelRefused, "Hand over less"),
+        (429, ModelOverloaded, "limits this account (HTTP 429): What the service said. Run the task again"),
         (529, ModelOverloaded, "is overloaded"),
         (400, ModelRefused, "HTTP 400): What the service said."),
     ],
@@ -238,6 +270,29 @@ def test_what_the_service_says_becomes_the_tasks_error(stage: Stage, status: int
     assert says in str(ending)
     assert "127.0.0.1" not in str(ending)
     assert of_type(drafts, EventType.TEXT) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("Your credit balance is too low to access the Anthropic API.", "Add credit to the account"),
+        ("prompt is too long: 300000 tokens > 200000 maximum", "Hand over less"),
+    ],
+)
+def test_a_refusal_says_what_to_do(stage: Stage, words: str, says: str) -> None:
+    error = {"error": {"status": 400, "type": "invalid_request_error", "message": words}}
+    _, ending = stage.rehearse(script(error), stage.brief())
+    assert isinstance(ending, ModelRefused)
+    assert says in str(ending)
+
+
+def test_without_a_network_the_task_says_so(stage: Stage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    _, ending = asyncio.run(stage.run(ClaudeEngine(stage.somebody, nobody, retries=0), stage.brief()))
+    assert isinstance(ending, ModelOverloaded)
+    assert "cannot be reached" in str(ending)
+    assert "network" in str(ending)
 
 
 @pytest.mark.parametrize(

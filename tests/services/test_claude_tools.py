@@ -50,6 +50,10 @@ def test_rules_are_gathered_by_tool_and_written_as_claude_code_reads_them(tmp_pa
         ("Bash(git log *)", "Bash", {"command": "git log ;; id"}, False),
         ("Bash(git log *)", "Bash", {"command": "git log a#; id"}, False),
         ("Bash(git log *)", "Bash", {"command": 'git log "\\"" ; id "\\""'}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log x' ' ; id ; 'y'"}, False),
+        ("Bash(git log *)", "Bash", {"command": 'git log x" " ; id ; "y"'}, False),
+        ("Bash(git log *)", "Bash", {"command": "git log a'; b'\"& c\"d"}, True),
+        ("Bash(git log *)", "Bash", {"command": "  git \t log"}, True),
         ("Bash(git log *)", "Bash", {"command": ""}, False),
         ("Bash(git log *)", "Bash", {}, False),
     ],
@@ -57,6 +61,12 @@ def test_rules_are_gathered_by_tool_and_written_as_claude_code_reads_them(tmp_pa
 def test_a_rule_lets_through_what_it_says(tmp_path: Path, rule: str, tool: str, arguments: dict[str, Any], runs: bool) -> None:
     refusal = read_rules([rule], tmp_path).refusal(tool, arguments)
     assert (refusal is None) == runs
+
+
+def test_a_tool_is_known_by_its_older_name_too(tmp_path: Path) -> None:
+    rules = read_rules(["Task"], tmp_path)
+    assert rules.names == ["Agent"]
+    assert rules.refusal("Agent", {"prompt": "help"}) is None
 
 
 def test_a_link_leads_nowhere_else(tmp_path: Path) -> None:

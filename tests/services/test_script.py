@@ -239,10 +239,11 @@ def test_a_non_zero_exit_fails_despite_a_result(stage: Stage) -> None:
     assert error.members == {"exit_code": 3}
 
 
-def test_a_signal_is_named(stage: Stage) -> None:
-    error = stage.fail("os.kill(os.getpid(), signal.SIGSEGV)")
-    assert error.detail == "main.py ended with signal SIGSEGV. It wrote nothing to stderr."
-    assert error.members == {"exit_code": -11}
+@pytest.mark.parametrize(("number", "name"), [(11, "SIGSEGV"), (35, "35")])
+def test_a_signal_is_named(stage: Stage, number: int, name: str) -> None:
+    error = stage.fail(f"os.kill(os.getpid(), {number})")
+    assert error.detail == f"main.py ended with signal {name}. It wrote nothing to stderr."
+    assert error.members == {"exit_code": -number}
 
 
 def test_only_the_last_lines_are_shown(stage: Stage) -> None:

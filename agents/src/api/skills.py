@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from pydantic import ValidationError
-from starlette.requests import ClientDisconnect
 
 from agents.src import errors
 from agents.src.api.auth import caller_of
@@ -79,8 +78,6 @@ async def submit_quickly(request: Request) -> Response:
         return await submit(request, await caller_of(request))
     except errors.Problem as problem:
         return respond(problem)
-    except ClientDisconnect:
-        raise
     except Exception as error:  # noqa: BLE001  # as FastAPI has it: the last resort of a request
         return unexpected(request, error)
 

@@ -12,14 +12,17 @@ from typing import Annotated, Any
 
 import typer
 
+from agents.src.cli.invoke import pair
+from agents.src.cli.output import AsJson, print_json
+from agents.src.cli.running import quiet_settings
 from agents.src.clock import Clock
 from agents.src.errors import InvalidRequest, TaskFailed, TimedOut
 from agents.src.services.claude_code import ClaudeEngine, announcement
 from agents.src.services.claude_credentials import CredentialSource
+from agents.src.services.files import keep as keep_artifacts
 from agents.src.services.markdown import read_catalogue
 from agents.src.services.rehearsal import read_script
-from agents.src.settings import read_settings
-from agents.src.skills import SkillRequest, brief_for
+from agents.src.skills import SkillRequest, brief_for, check_arguments
 from agents.src.tasks import Brief, Draft, InputFile, Result, Usage, Workspace, distinct, safe_name
 
 WIDTH = 200  # characters of an event's data on its line
@@ -46,27 +49,31 @@ def rehearse(
     script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="The script of the model's replies, a YAML file.")],
     task: Annotated[str, typer.Option(metavar="TEXT", help="What the caller asks for.")] = "This is a rehearsal.",
     file: Annotated[list[Path] | None, typer.Option(metavar="PATH", help="A file to hand over; repeatable.")] = None,
+    arg: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="A structured argument; V is JSON, or else text; repeatable.")
+    ] = None,
     keep: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A folder to copy the artifacts to.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a skill in Claude Code with scripted replies.
 
     Needs no key and costs nothing. Exit code 1 if the task fails.
     """
-    settings = read_settings()
+    settings = quiet_settings()
     found = read_catalogue(settings.skills_dir).get(skill)
     if found.engine != "claude":
         raise InvalidRequest(f"{found.name} runs a program and asks no model; run it with `agents invoke`.")
-    played = read_script(script)
+    played, args = read_script(script), dict(pair(text) for text in arg or [])
+    check_arguments(found, args)
     engine = ClaudeEngine(CredentialSource(settings.claude_config_dir), rehearsal=played)
     with TemporaryDirectory(prefix="rehearsal-", ignore_cleanup_errors=True) as folder:
         workspace = Workspace(f"{Clock().new_id()}:1", Path(folder, "workspace"))
         files = _hand_over(file or [], workspace)
-        brief = brief_for(found, SkillRequest(skill=skill, task=task), files, settings.task_timeout_seconds)
-        outcome = asyncio.run(_play(engine, brief, workspace, _silent if json_ else _told))
-        outcome.artifacts = _artifacts(workspace.output, keep)
-    if json_:
-        print(json.dumps(_document(skill, played.name, outcome), indent=2, ensure_ascii=False))
+        brief = brief_for(found, SkillRequest(skill=skill, task=task, args=args), files, settings.task_timeout_seconds)
+        outcome = asyncio.run(_play(engine, brief, workspace, _silent if as_json else _told))
+        outcome.artifacts = _artifacts(workspace.output, keep or Path(folder, "kept"))
+    if as_json:
+        print_json(_document(skill, played.name, outcome))
     else:
         print(_summary(outcome, announcement(played)))
     if outcome.failure:
@@ -110,11 +117,12 @@ def _silent(_: Draft) -> None:
     pass
 
 
-def _artifacts(output: Path, keep: Path | None) -> list[str]:
-    """The names of the files that the skill left, copied to `keep` if that is given."""
-    if keep:
-        shutil.copytree(output, keep, dirs_exist_ok=True)
-    return sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file())
+def _artifacts(output: Path, folder: Path) -> list[str]:
+    """The names of what the skill left, as a task's artifacts have them; the files are then in `folder`."""
+    try:
+        return [artifact.name for artifact in keep_artifacts(output, folder)]
+    except OSError as error:
+        raise InvalidRequest(f"--keep: cannot write into {folder} ({error.strerror}).") from None
 
 
 def _summary(outcome: Outcome, note: str) -> str:

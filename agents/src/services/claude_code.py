@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -46,6 +47,7 @@ class ClaudeEngine:
 
     With a `rehearsal`, its script speaks in place of the model, and no credentials are looked for. `retries` says how often
     Claude Code asks a failing service again; it waits half a second before the first time and twice as long each further one.
+    `environment` is what tools get beside the few variables all have.
     """
 
     credentials: CredentialSource
@@ -54,6 +56,7 @@ class ClaudeEngine:
     cli: Path | None = None
     """The `claude` program; None finds it."""
     retries: int = 6
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     uses_folder = True
 
@@ -69,8 +72,9 @@ class ClaudeEngine:
             if stage:
                 yield Draft(EventType.WARNING, {"code": "rehearsal", "message": announcement(stage.script)})
             program = await self._prepare(stack, stage, workspace)
-            names = {folder: ".", program.parent.resolve(): "~"}
-            options = _options(brief, program, read_rules(brief.claude.allowed_tools, folder), workspace.run_id, names)
+            names = names_of(folder, program.parent.resolve())
+            rules = read_rules(brief.claude.allowed_tools, folder)
+            options = _options(brief, program, rules, workspace.run_id, names)
             messages = await stack.enter_async_context(aclosing(_messages(prompt_of(brief), options, workspace.run_id)))
             async for message in messages:
                 for draft in drafts(message, names):
@@ -87,7 +91,9 @@ class ClaudeEngine:
         else:
             url, credentials = self.base_url, await self.credentials.find()
         entrance = await stack.enter_async_context(messages_proxy(url, credentials.secret))
-        environment = QUIET | {
+        environment = {
+            **self.environment,
+            **QUIET,
             MARK: workspace.run_id,
             "ANTHROPIC_BASE_URL": entrance.url,
             credentials.variable: entrance.key,
@@ -100,6 +106,12 @@ def announcement(script: Script) -> str:
     return f"This was a rehearsal: no model was asked, every reply came from {script.name}."
 
 
+def names_of(folder: Path, private: Path) -> dict[str, str]:
+    """What others read in place of this machine's paths. In this order, for one begins with another."""
+    as_one_name = re.sub(r"[^A-Za-z0-9]", "-", str(folder))  # so Claude Code calls what it keeps for a folder
+    return {str(private): "~", as_one_name: "workspace", str(folder): ".", str(folder.parent): ".."}
+
+
 def prompt_of(brief: Brief) -> str:
     """The task in the caller's words, then its arguments and files."""
     parts = [brief.prompt]
@@ -110,7 +122,7 @@ def prompt_of(brief: Brief) -> str:
     return "\n\n".join(parts)
 
 
-def _options(brief: Brief, program: Path, rules: ToolRules, run_id: str, names: Mapping[Path, str]) -> "ClaudeAgentOptions":
+def _options(brief: Brief, program: Path, rules: ToolRules, run_id: str, names: Mapping[str, str]) -> "ClaudeAgentOptions":
     from claude_agent_sdk import ClaudeAgentOptions, HookMatcher
 
     async def guard(call: "HookInput", _id: str | None, _context: "HookContext") -> "SyncHookJSONOutput":
@@ -191,7 +203,7 @@ async def _read(prompt: str, options: "ClaudeAgentOptions", queue: "asyncio.Queu
     await queue.put(None)
 
 
-def _outcome(result: "ResultMessage | None", stage: Rehearsal | None, names: Mapping[Path, str]) -> Result:
+def _outcome(result: "ResultMessage | None", stage: Rehearsal | None, names: Mapping[str, str]) -> Result:
     if stage and stage.failure:
         raise ModelRefused(renamed(stage.failure, names))
     if result is None:

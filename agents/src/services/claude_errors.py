@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from claude_agent_sdk import ResultMessage
 
 CANNOT_REACH = 502  # what our proxy answers
-OVERLOADED = "The model's service {what} (HTTP {status}), also when tried again. Run the task again in a few minutes."
-LATER = {
-    429: "limits the rate of this account",
-    CANNOT_REACH: "cannot be reached",
-    529: "is overloaded",
+NO_MONEY, NO_MODEL, TOO_LARGE = 402, 404, 413
+ADVICE = {
+    NO_MONEY: "Add credit to the account, or use other Claude credentials.",
+    NO_MODEL: "Correct `model` in the skill's info.md, or leave it out.",
+    TOO_LARGE: "Hand over less, or smaller files.",
 }
 
 
@@ -40,19 +40,41 @@ def failure_of(result: "ResultMessage") -> TaskFailed | None:
 
 def _refused(status: int, words: str) -> TaskFailed:
     if status in {401, 403}:
+        why = f" {words}" if status == 403 else ""  # of a 401 there is no more to say
         return CredentialsRefused(
             f"The Claude credentials were refused (HTTP {status}): run `claude` once and log in again, "
-            "or set ANTHROPIC_API_KEY to a key that is valid."
+            f"or set ANTHROPIC_API_KEY to a key that is valid.{why}"
         )
-    if status == 429 or status >= 500:
-        return ModelOverloaded(OVERLOADED.format(what=LATER.get(status, "is in trouble"), status=status))
-    return ModelRefused(f"The model's service refused the request (HTTP {status}): {words}")
+    if status == 429:
+        return ModelOverloaded(
+            f"The model's service limits this account (HTTP 429): {words} Run the task again when it no longer does."
+        )
+    if status >= 500:
+        return ModelOverloaded(_in_trouble(status))
+    return ModelRefused(f"The model's service refused the request (HTTP {status}): {words} {_advice(status, words)}".rstrip())
+
+
+def _in_trouble(status: int) -> str:
+    if status == CANNOT_REACH:
+        return "The model's service cannot be reached (HTTP 502). Check the worker's network, then run the task again."
+    what = "is overloaded" if status == 529 else "is in trouble"
+    return f"The model's service {what} (HTTP {status}), also when tried again. Run the task again in a few minutes."
+
+
+def _advice(status: int, words: str) -> str:
+    """What to do; empty where only the service's own words say it."""
+    if "credit balance" in words.lower():
+        status = NO_MONEY
+    elif "prompt is too long" in words.lower():
+        status = TOO_LARGE
+    return ADVICE.get(status, "")
 
 
 def said(result: "ResultMessage") -> str:
-    """What the service said, without what Claude Code puts before it."""
+    """What the service said, as a sentence, without what Claude Code puts before it."""
     words = result.result or "; ".join(result.errors or []) or "no reason given"
-    return re.sub(r"^API Error: (\d{3} )?", "", words)
+    words = re.sub(r"^(Failed to authenticate\. )?API Error: (\d{3} |Request rejected \(429\) · )?", "", words)
+    return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
 def broken(error: BaseException) -> TaskFailed:

@@ -1,7 +1,6 @@
 """What Claude Code reports, as the events of a task."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.src.tasks import Draft, EventType, Usage
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
     from claude_agent_sdk.types import ModelUsage
 
 
-def drafts(message: "Message", names: Mapping[Path, str]) -> Iterator[Draft]:
+def drafts(message: "Message", names: Mapping[str, str]) -> Iterator[Draft]:
     """The events that a message makes; none for what no reader of a task needs. Folders are written by their `names`."""
     from claude_agent_sdk import AssistantMessage, SystemMessage, UserMessage
 
@@ -74,12 +73,12 @@ def _text(content: str | list[dict[str, Any]] | None) -> str:
     return "\n".join(block.get("text", f"[{block.get('type')}]") for block in content or [])
 
 
-def renamed(value: Any, names: Mapping[Path, str]) -> Any:
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
     """The value with every mention of a folder replaced by its name: where a server keeps its files is nobody's business."""
     match value:
         case str():
             for folder, name in names.items():
-                value = value.replace(str(folder), name)
+                value = value.replace(folder, name)
             return value
         case dict():
             return {key: renamed(part, names) for key, part in value.items()}

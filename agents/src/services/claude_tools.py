@@ -6,7 +6,6 @@ run any command that only reads. So each call passes the guard too.
 """
 
 import re
-import shlex
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +16,10 @@ FILE_ARGUMENT = {"Read": "file_path", "Write": "file_path", "Edit": "file_path",
 FOLDER_ARGUMENT = {"Glob": "path", "Grep": "path"}
 WRITES = frozenset({"Write", "NotebookEdit"})
 EVERYTHING = "*"
+OLDER_NAMES = {"Task": "Agent"}
+"""What Claude Code still takes for a tool that it now calls something else."""
+SHELL_PIECE = re.compile(r"""(?P<operator>[;&|]+)|(?P<space>[ \t]+)|'[^']*'|"[^"]*"|[^'";&| \t]+""")
+"""An operator between two commands, or a piece of one. A quotation may begin within a word; it holds to the next such mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ def read_rules(allowed_tools: Iterable[str], folder: Path) -> ToolRules:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for rule in allowed_tools:
         name, _, rest = rule.partition("(")
-        found[name.strip()].append(rest.removesuffix(")").strip() or EVERYTHING)
+        name = name.strip()
+        found[OLDER_NAMES.get(name, name)].append(rest.removesuffix(")").strip() or EVERYTHING)
     return ToolRules({name: () if EVERYTHING in rules else tuple(rules) for name, rules in found.items()}, folder)
 
 
@@ -77,15 +81,14 @@ def commands(line: str) -> list[str]:
     """The commands that a shell line is made of; none where it holds what cannot be taken apart for certain."""
     if re.search(r"[`\\\n()<>]|\$[({]", line):
         return []
-    lexer = shlex.shlex(line, posix=False, punctuation_chars=True)
-    lexer.whitespace_split, lexer.commenters = True, ""
-    parts: list[list[str]] = [[]]
-    try:
-        for token in lexer:
-            parts.append([]) if re.fullmatch("[;&|]+", token) else parts[-1].append(token)
-    except ValueError:  # a quotation without an end
+    found: list[list[str]] = [[]]
+    end = 0
+    while piece := SHELL_PIECE.match(line, end):
+        end = piece.end()
+        found.append([]) if piece["operator"] else found[-1].append(" " if piece["space"] else piece[0])
+    if end < len(line):  # a quotation without an end
         return []
-    return [" ".join(part) for part in parts if part]
+    return [command for pieces in found if (command := "".join(pieces).strip(" "))]
 
 
 def _matches_command(command: str, patterns: tuple[str, ...]) -> bool:

@@ -69,7 +69,7 @@ class FolderFiles:
     async def _receive(self, part: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
         """Size and SHA-256 of what came."""
         size, digest, gathered = 0, hashlib.sha256(), bytearray()
-        with part.open("wb", buffering=0) as file:
+        with part.open("wb") as file:  # buffered: an unbuffered write that a full disk cuts short raises nothing
             async for chunk in chunks:
                 size += len(chunk)
                 if size > self._largest:
@@ -152,7 +152,9 @@ def make_empty(workspace: Workspace) -> None:
 
 def keep(output: Path, folder: Path) -> tuple[Artifact, ...]:
     """Moves the files of `output` into `folder`, sub-folders flattened into the names; links are not followed."""
-    found = sorted(path for path in output.rglob("*") if path.is_file() and not path.is_symlink())
+    # The folder itself may have become a link: what it leads to is not the run's to give away.
+    inside = () if output.is_symlink() else output.rglob("*")
+    found = sorted(path for path in inside if path.is_file() and not path.is_symlink())
     if not found:
         return ()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -39,8 +39,18 @@ def call_timeout(skill: Skill, default: float) -> int:
 
 
 def missing_secrets(names: Sequence[str]) -> list[str]:
-    """Asks Modal for the secrets: a sentence for each that is missing or lacks a key, with the command that makes it."""
-    return [sentence for name in names if (sentence := _missing(name))]
+    """Asks Modal for the secrets: a sentence for each that is missing or lacks a key, with the command that makes it.
+
+    Where Modal cannot be asked, one sentence that says why.
+    """
+    import modal
+
+    try:
+        return [sentence for name in names if (sentence := _missing(name))]
+    except modal.exception.AuthError:
+        return ["Modal does not know this machine: run `modal setup`, or set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET."]
+    except modal.exception.ConnectionError:
+        return ["Modal cannot be reached. Check the network, then deploy again."]
 
 
 def _missing(name: str) -> str | None:

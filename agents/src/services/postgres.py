@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import secrets
+import selectors
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -23,7 +24,10 @@ RECONNECT = 2.0
 """Seconds between two tries to listen again."""
 CHANNEL = "modal_invoke"
 MIGRATION_LOCK = 7_264_511
-UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+UNREACHABLE = (
+    *(psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout),
+    psycopg.errors.ReadOnlySqlTransaction,  # after a failover, a server that is no longer the first one
+)
 
 
 @cache
@@ -40,7 +44,7 @@ class PostgresTx(Tx):
         self.sender = sender
 
     def run(self, sql: str, *values: object) -> list[Row]:
-        cursor = self.connection.execute(translated(sql), values or None)
+        cursor = self.connection.execute(translated(sql), values)
         return cursor.fetchall() if cursor.description else []
 
     def many(self, sql: str, rows: Sequence[Row]) -> None:
@@ -71,9 +75,9 @@ class PostgresDb(Db):
         try:
             self._pool.open(wait=True, timeout=patience)
             self._transact(self._migrate, None)
-        except (Misconfigured, Unavailable, PoolTimeout) as error:
+        except (Misconfigured, Unavailable, PoolTimeout, psycopg.errors.InsufficientPrivilege) as error:
             self._pool.close()
-            raise (unreachable(error) if isinstance(error, PoolTimeout) else error) from None
+            raise refused(error) from None
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="postgres")
 
     @staticmethod
@@ -101,13 +105,27 @@ class PostgresDb(Db):
 
     def _transact(self, work: Callable[[Tx], T], announce: Callable[[T], None] | None) -> T:
         try:
-            with self._pool.connection() as connection:
+            with self._connection() as connection:
                 value = work(PostgresTx(connection, self._sender))
         except UNREACHABLE as error:
             raise unreachable(error) from None
         if announce is not None:
             announce(value)
         return value
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Row]]:
+        """Commits in the end. After a restart of the server none that the pool kept will do; the pool itself would not notice."""
+        connection = self._pool.getconn()
+        while is_left(connection):
+            connection.close()
+            self._pool.putconn(connection)
+            connection = self._pool.getconn()
+        try:
+            with connection:
+                yield connection
+        finally:
+            self._pool.putconn(connection)
 
     def watch(self, watcher: Watcher) -> None:
         loop = asyncio.get_running_loop()
@@ -137,6 +155,25 @@ class PostgresDb(Db):
         await asyncio.to_thread(self._pool.close)
         if self._listener is not None:
             await asyncio.to_thread(self._listener.join)
+
+
+def is_left(connection: psycopg.Connection[Row]) -> bool:
+    """Whether the server has ended this idle connection. One that has nothing to say stands; only another has to be asked."""
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection.fileno(), selectors.EVENT_READ)
+            if selector.select(timeout=0):
+                ConnectionPool.check_connection(connection)
+    except UNREACHABLE:
+        return True
+    return False
+
+
+def refused(error: Exception) -> Exception:
+    """Why the database cannot be opened."""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return Misconfigured("The user in DATABASE_URL may not make tables there. Make it the owner, or grant it that.")
+    return unreachable(error) if isinstance(error, PoolTimeout) else error
 
 
 def unreachable(error: Exception) -> Unavailable:

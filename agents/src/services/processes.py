@@ -201,11 +201,11 @@ def _host() -> str:
     name = socket.gethostname().replace(":", "-")
     if not LINUX:
         return name
-    return f"{name}-{zlib.crc32(f'{_text(BOOT_ID)} {PID_NAMESPACE.readlink()}'.encode()):08x}"
+    return f"{name}-{zlib.crc32(f'{_told(BOOT_ID.read_text)} {_told(PID_NAMESPACE.readlink)}'.encode()):08x}"
 
 
-def _text(file: Path) -> str:
+def _told(read: Callable[[], object]) -> object:
     try:
-        return file.read_text()
+        return read()
     except OSError:
         return ""  # not every sandbox's /proc is complete

@@ -127,6 +127,13 @@ class Transcript:
         return Draft(EventType.TEXT, data)
 
     def _failure(self, program: str, returncode: int) -> str:
-        how = f"exit code {returncode}" if returncode > 0 else f"signal {Signals(-returncode).name}"
+        how = f"exit code {returncode}" if returncode > 0 else f"signal {_signal_name(-returncode)}"
         lines = "\n".join(self._stderr)[-KEPT_STDERR:].strip()
         return f"{program} ended with {how}." + (f" Its last lines:\n{lines}" if lines else " It wrote nothing to stderr.")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return Signals(number).name
+    except ValueError:
+        return str(number)  # most real-time signals have no name

@@ -5,6 +5,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ BATCH = 256
 READERS = 3
 PATIENCE = 10.0
 """Seconds that a writer waits for another process's transaction."""
+TURN = 0.01
+"""Seconds between two tries to be the one that makes a new file a WAL database."""
 POLL = 0.1
 """Seconds between two looks, one for the whole process, at whether another process wrote."""
 OLDEST = (3, 35, 0)
@@ -71,9 +74,28 @@ class Job:
 def connect(path: Path, patience: float) -> sqlite3.Connection:
     # isolation_level=None: transactions begin and end where this file says, not where the module guesses.
     connection = sqlite3.connect(path, isolation_level=None, timeout=patience, check_same_thread=False, cached_statements=256)
-    for pragma in ("journal_mode=wal", "synchronous=full", "fullfsync=1", "cache_size=-16000"):
-        connection.execute(f"pragma {pragma}")
+    try:
+        turn_to_wal(connection, patience)
+        for pragma in ("synchronous=full", "fullfsync=1", "cache_size=-16000"):
+            connection.execute(f"pragma {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def turn_to_wal(connection: sqlite3.Connection, patience: float) -> None:
+    """Waits its turn where several open a new database at once: for this one lock SQLite itself does not."""
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("pragma journal_mode=wal")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(TURN)
+        else:
+            return
 
 
 def connect_first(path: Path, patience: float) -> sqlite3.Connection:
@@ -210,7 +232,10 @@ class SqliteDb(Db):
 
     def _look_for_others(self) -> None:
         """`data_version` on the writer's own connection changes only when another connection, so another process, commits."""
-        [(version,)] = self._tx.run("pragma data_version")
+        try:
+            [(version,)] = self._tx.run("pragma data_version")
+        except sqlite3.Error:
+            return  # the next look may tell; without this thread nothing would ever be written again
         if version != self._version:
             self._version = version
             for loop, watcher in self._watchers:

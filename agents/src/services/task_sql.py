@@ -12,6 +12,16 @@ INSERT = """
     on conflict (caller, idempotency_key) where idempotency_key is not null do nothing
 """
 ADD_EVENT = "insert into event (task_id, seq, type, at, data) values (?, ?, ?, ?, ?)"
+# Goes from number to number, so that of a long log only the page is touched.
+EVENTS = """
+    with recursive page (last, size) as (
+        select cast(? as bigint), cast(0 as bigint)
+        union all
+        select last + 1, size + length(data) from page join event on task_id = ? and seq = last + 1 where last < ? and size < ?
+    )
+    select task_id, seq, type, at, data from event where task_id = ? and seq > ? and seq <= (select max(last) from page)
+    order by seq
+"""
 # Materialized: the rows are chosen once, so that never more than the limit are taken.
 CLAIM = f"""
     with due as materialized (

@@ -31,6 +31,8 @@ from agents.src.tasks import (
 )
 
 Change = tuple[Task, tuple[Event, ...]]
+LARGEST_PAGE = 4 << 20
+"""Characters after which a page of the log ends: one event may have 16 MiB, and a reader asks for hundreds."""
 
 
 class SqlTaskStore:
@@ -114,8 +116,8 @@ class SqlTaskStore:
         return Totals({Status(status): number for status, number in rows}, usage_of(usage))
 
     async def events(self, task_id: str, after: int, limit: int) -> tuple[Event, ...]:
-        sql = "select task_id, seq, type, at, data from event where task_id = ? and seq > ? order by seq limit ?"
-        rows = await self._db.read(lambda tx: tx.run(sql, task_id, after, limit))
+        values = (after, task_id, after + limit, LARGEST_PAGE, task_id, after)
+        rows = await self._db.read(lambda tx: tx.run(task_sql.EVENTS, *values))
         return tuple(event_of(row) for row in rows)
 
     async def claim(self, claim: Claim, limit: int, full: Collection[str] = ()) -> Claimed:

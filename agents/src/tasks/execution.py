@@ -79,7 +79,7 @@ class Execution:
             log.exception("run_broke", run=self.run.id, engine=self.run.brief.engine)
             error = EngineFailed("The engine broke with an error of its own; the server's log has it.")
             ending = after_failure(self.run, error, self._tools.clock.now())
-        self._work = None  # it is over: to stop it now would lose how it went
+        self._work = None  # the same for a run that broke, or never got as far as its engine
         if ending is None:
             return None
         try:
@@ -138,6 +138,7 @@ class Execution:
             raise TimedOut(f"It ran for {seconds:g} seconds, all that it was given. Give it more, or less to do.") from None
         finally:
             timer.cancel()
+            self._work = None  # how it went is known: to stop it while its output is collected would lose that
 
     async def _drive(self, engine: Engine, workspace: Workspace) -> Result:
         result: Result | None = None

@@ -32,6 +32,8 @@ class Following:
 
     def __enter__(self) -> "Following":
         self._hub.followers[self._task_id].add(self)
+        if self.closed:
+            self.put(())  # word of that went out before
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -98,7 +98,7 @@ class TaskStore(Protocol):
         """Of one caller, or of all."""
 
     async def events(self, task_id: str, after: int, limit: int) -> tuple[Event, ...]:
-        """Those with a number above `after`, in order."""
+        """Those with a number above `after`, in order: up to `limit`, fewer where they are large, none only after the last."""
 
     async def claim(self, claim: Claim, limit: int, full: Collection[str] = ()) -> Claimed:
         """Takes up to `limit` queued tasks that are due, by priority, then age; none of the skills that are `full`."""

@@ -10,6 +10,7 @@ from agents.src.errors import Unavailable
 from agents.src.tasks.event import Event, EventType
 from agents.src.tasks.execution import Execution, Stop
 from agents.src.tasks.hub import Hub
+from agents.src.tasks.rounds import done
 from agents.src.tasks.run import Claim, Run
 from agents.src.tasks.store import TaskStore
 from agents.src.tasks.task import Task
@@ -95,23 +96,19 @@ class Underway:
         while True:
             await self._in_doubt.wait()
             self._in_doubt.clear()
-            try:
-                asked = await self._store.cancellations(self.worker) if self._runs else ()
-            except Unavailable as error:
-                log.warning("cancellations_unread", detail=error.detail)
-                continue
-            for run_id in asked:
-                if run_id in self._runs:
-                    self._runs[run_id][0].stop(Stop.CANCELLED)
+            if self._runs:
+                await done(self._stop_cancelled, otherwise="cancellations_unread")
+
+    async def _stop_cancelled(self) -> None:
+        for run_id in await self._store.cancellations(self.worker):
+            if run_id in self._runs:
+                self._runs[run_id][0].stop(Stop.CANCELLED)
 
     async def _beat(self) -> None:
         while True:
             await self._clock.sleep(HEARTBEAT)
             if self._runs:
-                try:
-                    await self._renew()
-                except Unavailable as error:
-                    log.warning("heartbeat_missed", detail=error.detail)
+                await done(self._renew, otherwise="heartbeat_missed")
 
     async def _renew(self) -> None:
         # The runs as they are before the question: one begun meanwhile is not lost.

@@ -4,19 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import structlog
-
 from agents.src.clock import Clock
-from agents.src.errors import Unavailable
 from agents.src.tasks.event import Event, EventType
 from agents.src.tasks.hub import Hub
 from agents.src.tasks.recovery import Recovery
+from agents.src.tasks.rounds import done
 from agents.src.tasks.run import Claim, Run
 from agents.src.tasks.store import TaskStore
 from agents.src.tasks.task import Task
 from agents.src.tasks.underway import HEARTBEAT, Underway
-
-log = structlog.get_logger()
 
 
 class Worker:
@@ -118,10 +114,7 @@ class Worker:
     async def _work(self) -> None:
         while not self._stopping:
             self._wake.clear()
-            try:
-                await self._fill()
-            except Unavailable as error:
-                log.warning("queue_unreadable", detail=error.detail)
+            if not await done(self._fill, otherwise="queue_unreadable"):
                 self._next_due = self._clock.now() + HEARTBEAT
             await self._wait()
 
@@ -153,9 +146,6 @@ class Worker:
     async def _recover(self) -> None:
         while True:
             await self._clock.sleep(HEARTBEAT)
-            try:
-                await self._recovery.recover(self._underway.ids)
+            if await done(lambda: self._recovery.recover(self._underway.ids), otherwise="recovery_missed"):
                 # Also finds what was queued by a caller that went away before it could say so.
                 self._look()
-            except Unavailable as error:
-                log.warning("recovery_missed", detail=error.detail)
