@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agents import __version__
 from agents.src.clock import Clock
-from agents.src.errors import Misconfigured
+from agents.src.errors import EngineFailed, Misconfigured
 from agents.src.services.claude_code import ClaudeEngine
 from agents.src.services.claude_credentials import CredentialSource
 from agents.src.services.database import Db, open_database
@@ -132,8 +132,14 @@ def claude_engine(settings: Settings, granted: Mapping[str, str]) -> ClaudeEngin
 
 
 def folders(catalogue: Catalogue) -> Callable[[str], Path]:
-    """Where a skill's program lies."""
-    return lambda name: catalogue.get(name).folder
+    """Where a skill's program lies. What is given raises EngineFailed for a skill that is gone since the task was accepted."""
+
+    def folder_of(name: str) -> Path:
+        if name not in catalogue:
+            raise EngineFailed(f"The skill {name} is no longer in the catalogue; put it back, or submit to another.")
+        return catalogue.get(name).folder
+
+    return folder_of
 
 
 # The containers of the deployed app: they share PostgreSQL and a Volume, and nothing else.

@@ -168,7 +168,7 @@ class Interrupted(TaskFailed):
 
 
 class NoCredentials(TaskFailed):
-    """No Claude credentials were found."""
+    """Claude Code cannot log in."""
 
 
 class CredentialsRefused(TaskFailed):

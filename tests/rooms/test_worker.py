@@ -2,25 +2,29 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
+from typing import cast
 
 import pytest
 from structlog.testing import capture_logs
 
 from agents.src.bootstrap import Parts
-from agents.src.errors import EngineFailed
+from agents.src.errors import EngineFailed, Unavailable
+from agents.src.services.files import FolderFiles
 from agents.src.services.task_store import SqlTaskStore
-from agents.src.tasks import Draft, Ending, EventType, Hub, Retries, Run, Status
+from agents.src.tasks import Claim, Draft, Ending, EventType, Execution, Hub, Retries, Run, Status, Tools, Underway
 from agents.src.tasks.underway import HEARTBEAT, LEASE
 from tests.building import (
     PATIENCE,
+    InProcess,
     Nowhere,
     Sleeping,
     SteppedClock,
     Work,
     a_brief,
     a_skill,
+    a_task,
     ended,
     eventually,
     failing,
@@ -393,3 +397,33 @@ def test_a_worker_settles_and_runs_whatever_comes(state_dir: Path, cap: int) -> 
             assert (await here.store.totals(None)).by_status == {Status.COMPLETED: 20, Status.FAILED: 10}
 
     tell(story)
+
+
+def test_a_run_whose_lease_ran_out_unrenewed_is_let_go(state_dir: Path) -> None:
+    async def story() -> None:
+        clock, sleeping = SteppedClock(), Sleeping()
+        here = parts(state_dir, works={"noop": sleeping}, clock=clock)
+        tools = Tools(here.store, {"claude": InProcess(sleeping)}, cast(FolderFiles, here.files), clock)
+        underway = Underway(
+            "worker-1", Unrenewable(here.db, here.hub, clock), lambda run: Execution(run, tools), here.hub, clock, 0.01
+        )
+        added = await here.store.add(a_task(), a_brief(engine="claude"), claim=underway.claim())
+        assert added.run
+        underway.open()
+        work = underway.begin(added.run)
+        await eventually(lambda: len(sleeping.now) == 1)
+        await asyncio.sleep(0.02)  # the lease, by the loop's clock
+        await clock.advance(HEARTBEAT)
+        assert await work is None
+        assert (await here.store.get(added.task.id)).status is Status.RUNNING  # for whoever finds it
+        await underway.close()
+        await here.close()
+
+    tell(story)
+
+
+class Unrenewable(SqlTaskStore):
+    """A store whose database cannot be reached when leases are renewed."""
+
+    async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, bool]:
+        raise Unavailable("The database cannot be reached.")

@@ -59,7 +59,7 @@ class Gate:
         arrival, left = allowance(self._guesses.get(address), self._clock.now(), GUESSES)
         remember(self._guesses, address, arrival)
         if left.retry_after is not None:
-            raise RateLimited("Too many wrong tokens from this address.", retry_after=left.retry_after)
+            raise RateLimited("Too many wrong tokens from this address.", retry_after=round(left.retry_after, 1))
 
 
 def remember(table: OrderedDict[str, V], key: str, value: V) -> None:

@@ -3,21 +3,22 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from pydantic_core import to_json
 
-from agents.src.errors import EngineFailed
+from agents.src.errors import EngineFailed, ProgramFailed
 from agents.src.services.child import Child
 from agents.src.services.processes import MARK, end_run, to_the_end
 from agents.src.services.script_messages import LONGEST_LINE, Transcript
-from agents.src.tasks import Brief, Draft, Result, Workspace
+from agents.src.tasks import Brief, Draft, EventType, Result, Workspace
 
 CHUNK = 1 << 20  # bytes read at once
 DRAFTS_AHEAD = 2  # a draft may hold a line of 16 MiB
 STDERR_PAUSE = 0.1  # seconds in which lines of stderr gather into one event
+MOST_OUTPUT = 256 << 20  # bytes of stdout and stderr that a run may write
 LONGEST_STDERR_LINE = 64 << 10  # bytes; longer ones are cut
 SILENCE = 1.0  # seconds without a word after which pipes that somebody still holds are closed
 
@@ -30,7 +31,13 @@ class ScriptEngine:
 
     uses_folder = True
 
-    def __init__(self, folder_of: Callable[[str], Path], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder_of: Callable[[str], Path],
+        environment: Mapping[str, str] | None = None,
+        most_output: int = MOST_OUTPUT,
+    ) -> None:
+        self._most_output = most_output
         self._folder_of = folder_of
         self._environment = dict(environment or {})
 
@@ -39,7 +46,7 @@ class ScriptEngine:
         folder, program = self._folder_of(brief.skill), brief.program or ""
         names = {folder: brief.skill, workspace.folder: ".", Path(sys.prefix): "python"}
         child = await _start(_command(folder, program), workspace.folder, self._variables(workspace))
-        running = Running(child, workspace.run_id, names)
+        running = Running(child, workspace.run_id, names, self._most_output)
         try:
             child.send(_document(brief, workspace))
             while draft := await running.next():
@@ -98,14 +105,15 @@ def _document(brief: Brief, workspace: Workspace) -> bytes:
 class Running:
     """A program at work: listens to it, and hands on what it says no faster than it is taken."""
 
-    def __init__(self, child: Child, run_id: str, names: Mapping[Path, str]) -> None:
+    def __init__(self, child: Child, run_id: str, names: Mapping[Path, str], most_output: int) -> None:
+        self._most_output = most_output
         self.transcript = Transcript()
         self._child = child
         self._run_id = run_id
         self._names = sorted(((str(path), name) for path, name in names.items()), reverse=True)  # a folder after what is in it
         self._drafts: asyncio.Queue[Draft | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(DRAFTS_AHEAD)
-        self._taken = 0
+        self._taken = self._heard = 0
         self._readers = [asyncio.create_task(self._read_stdout()), asyncio.create_task(self._read_stderr())]
         self._tasks = [*self._readers, asyncio.create_task(self._see_off())]
         self._end = asyncio.gather(*self._tasks)
@@ -130,15 +138,24 @@ class Running:
 
     async def _read_stdout(self) -> None:
         async for lines in _lines(self._child.stdout, LONGEST_LINE):
-            for line in lines:
-                if draft := self.transcript.heard(line):
-                    await self._put(draft)
+            self._count(lines)
+            for draft in gathered(self.transcript.heard(line) for line in lines):
+                await self._put(draft)
 
     async def _read_stderr(self) -> None:
         async for lines in _lines(self._child.stderr, LONGEST_STDERR_LINE):
+            self._count(lines)
             await self._put(self.transcript.complained([self._renamed(line.decode(errors="replace")) for line in lines]))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._child.exit(), STDERR_PAUSE)
+
+    def _count(self, lines: list[bytes]) -> None:
+        """Raises ProgramFailed where a program never stops talking: its words are kept for good."""
+        self._heard += sum(len(line) + 1 for line in lines)
+        if self._heard > self._most_output:
+            raise ProgramFailed(
+                f"The program printed more than {self._most_output >> 20} MiB: write what is so large to a file in output/."
+            )
 
     async def _put(self, draft: Draft) -> None:
         await self._room.acquire()
@@ -159,6 +176,31 @@ class Running:
         for path, name in self._names:
             line = line.replace(path, name)
         return line
+
+
+def gathered(drafts: Iterable[Draft | None]) -> Iterator[Draft]:
+    """The drafts, with neighbouring lines that a program just printed in one: a program can print a million a second."""
+    printed: list[str] = []
+    try:
+        for draft in drafts:
+            if draft and draft.data.get("raw"):
+                printed.append(draft.data["text"])
+                continue
+            if printed:
+                yield as_printed(printed)
+                printed = []
+            if draft:
+                yield draft
+    except ProgramFailed:
+        if printed:
+            yield as_printed(printed)
+        raise
+    if printed:
+        yield as_printed(printed)
+
+
+def as_printed(lines: list[str]) -> Draft:
+    return Draft(EventType.TEXT, {"text": "\n".join(lines), "raw": True})
 
 
 async def _lines(stream: asyncio.StreamReader, longest: int) -> AsyncIterator[list[bytes]]:

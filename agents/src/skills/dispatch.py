@@ -75,7 +75,7 @@ class Dispatcher:
         if allowance.retry_after is not None:
             raise RateLimited(
                 f"This token may submit {caller.rate}; try again in {math.ceil(allowance.retry_after)} s.",
-                retry_after=allowance.retry_after,
+                retry_after=round(allowance.retry_after, 1),
                 limit=caller.rate.limit,
                 period=caller.rate.period,
             )

@@ -32,7 +32,8 @@ create table task (
 
 create index task_queue on task (status, priority desc, run_at, id) where status = 'queued';
 create index task_leases on task (status, worker, lease_until) where status = 'running';
-create index task_by_caller on task (caller, id, status);
+create index task_by_caller on task (caller, id);
+create index task_by_caller_status on task (caller, status, id);
 create index task_by_skill on task (skill, id);
 create index task_by_status on task (status, id);
 create index task_usage
