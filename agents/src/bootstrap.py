@@ -8,8 +8,6 @@ from pathlib import Path
 from agents import __version__
 from agents.src.clock import Clock
 from agents.src.errors import EngineFailed, Misconfigured
-from agents.src.services.claude_code import ClaudeEngine
-from agents.src.services.claude_credentials import CredentialSource
 from agents.src.services.database import Db, open_database
 from agents.src.services.files import FolderFiles
 from agents.src.services.markdown import read_catalogue
@@ -17,8 +15,6 @@ from agents.src.services.modal_app import DATABASE_SECRET, VOLUME
 from agents.src.services.modal_runner import ModalRunner
 from agents.src.services.modal_volume import named_volume
 from agents.src.services.processes import end_runs_of, is_gone, worker_name
-from agents.src.services.rehearsal import read_script
-from agents.src.services.script import ScriptEngine
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.services.token_store import SqlTokenStore
 from agents.src.settings import Settings, granted_variables
@@ -122,10 +118,17 @@ def bootstrap(
 
 def default_engines(settings: Settings, catalogue: Catalogue, granted: Mapping[str, str] | None = None) -> dict[str, Engine]:
     """`granted`: variables that the skills' programs and tools get."""
+    # Imported here: the web container runs no engine, and would wait a tenth of a second for them.
+    from agents.src.services.script import ScriptEngine
+
     return {"claude": claude_engine(settings, granted or {}), "script": ScriptEngine(folders(catalogue), granted)}
 
 
-def claude_engine(settings: Settings, granted: Mapping[str, str]) -> ClaudeEngine:
+def claude_engine(settings: Settings, granted: Mapping[str, str]) -> Engine:
+    from agents.src.services.claude_code import ClaudeEngine
+    from agents.src.services.claude_credentials import CredentialSource
+    from agents.src.services.rehearsal import read_script
+
     credentials = CredentialSource(settings.claude_config_dir, settings.anthropic_api_key, settings.claude_code_oauth_token)
     rehearsal = read_script(settings.rehearsal) if settings.rehearsal else None
     return ClaudeEngine(credentials, settings.anthropic_base_url, rehearsal, environment=granted)
