@@ -405,3 +405,30 @@ def test_a_stale_run_cannot_write(open_sqlite: OpenDb, tmp_path: Path) -> None:
             await bench.store.append(replace(run, task=replace(run.task, attempt=9)), [Draft(EventType.TEXT)])
 
     tell(open_sqlite, tmp_path, story)
+
+
+def test_what_was_said_before_the_end_stays_with_a_task_that_does_not_reach_it(open_sqlite: OpenDb, tmp_path: Path) -> None:
+    async def breaking(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+        for word in ("half", "done"):
+            yield Draft(EventType.TEXT, {"text": word})
+        raise BudgetExhausted("All spent.")
+
+    async def story(bench: Bench) -> None:
+        task = await bench.carried(breaking)
+        assert (task.status, task.result) == (Status.FAILED, Result(text="half\ndone"))
+        waiting = asyncio.Event()
+
+        async def talking_on(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+            yield Draft(EventType.TEXT, {"text": "x" * 20_000 + "end"})
+            waiting.set()
+            await asyncio.Event().wait()
+
+        execution = bench.execution(await bench.run(), talking_on)
+        work = asyncio.create_task(execution.carry_out())
+        await waiting.wait()
+        execution.stop(Stop.CANCELLED)
+        cut = await work
+        assert cut and cut.status is Status.CANCELLED and cut.result
+        assert cut.result.text.endswith("end") and len(cut.result.text) < 17_000
+
+    tell(open_sqlite, tmp_path, story)

@@ -13,6 +13,7 @@ import structlog
 from agents.src.clock import Clock
 from agents.src.errors import EngineFailed, Problem, TaskFailed, TimedOut, Unavailable
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
+from agents.src.tasks.event import EventType
 from agents.src.tasks.policy import after_crash, after_failure, failure_of
 from agents.src.tasks.recorder import Recorder
 from agents.src.tasks.run import Ending, Run, cancelled, completed, failed
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 LONGEST_TEXT = 64 * 1024
 """Characters of a result's text that the task's record keeps; the log of events has all of it."""
+LAST_PART = 16 * 1024
+"""Characters that the record keeps of what a run had said when it failed or was cancelled."""
 PATIENCE = (1, 2, 4, 8, 15)
 """Seconds between tries to write while the database is out of reach."""
 
@@ -55,6 +58,7 @@ class Execution:
         self._tools = tools
         self._stop: Stop | None = None
         self._work: asyncio.Task[object] | None = None
+        self._said = ""
         self._recorder = Recorder(lambda drafts: self._patiently(lambda: tools.store.append(run, drafts)))
 
     def stop(self, why: Stop) -> None:
@@ -93,8 +97,13 @@ class Execution:
         if self._stop is Stop.LOST:
             return None
         if self._stop is Stop.CANCELLED:
-            return cancelled()
+            return cancelled(self._leftovers())
         return after_crash(self.run, "The worker was stopped.", self._tools.clock.now(), blameless=True)
+
+    def _leftovers(self, artifacts: tuple[Artifact, ...] = ()) -> Result | None:
+        """What a run leaves that does not reach its end."""
+        said = self._said.rstrip("\n")
+        return Result(text=said, artifacts=artifacts) if said or artifacts else None
 
     async def _ending(self) -> Ending:
         """Runs the engine in its workspace and decides, from how that went, how the run ends."""
@@ -122,8 +131,7 @@ class Execution:
         try:
             result = await self._within_its_time(engine, workspace)
         except TaskFailed as error:
-            artifacts = await collect()
-            leftovers = Result(artifacts=artifacts) if artifacts else None
+            leftovers = self._leftovers(await collect())
             return after_failure(self.run, error, self._tools.clock.now(), leftovers)
         return completed(Result(text=shortened(result.text), data=result.data, artifacts=await collect()))
 
@@ -148,6 +156,8 @@ class Execution:
                     if isinstance(happening, Result):
                         result = happening
                     else:
+                        if happening.type is EventType.TEXT:
+                            self._said = f"{self._said}{happening.data.get('text', '')}\n"[-LAST_PART:]
                         await self._recorder.add(happening)
         finally:
             await self._recorder.flush()

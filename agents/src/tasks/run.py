@@ -45,12 +45,12 @@ def completed(result: Result) -> Ending:
 
 
 def failed(failure: Failure, leftovers: Result | None = None) -> Ending:
-    """`leftovers`: artifacts that the run had made before it failed."""
+    """`leftovers`: the last part of what the run had said, and artifacts that it had made, before it failed."""
     return Ending(Status.FAILED, Draft(EventType.FAILED, {"error": failure.model_dump()}), result=leftovers, error=failure)
 
 
-def cancelled() -> Ending:
-    return Ending(Status.CANCELLED, Draft(EventType.CANCELLED))
+def cancelled(leftovers: Result | None = None) -> Ending:
+    return Ending(Status.CANCELLED, Draft(EventType.CANCELLED), result=leftovers)
 
 
 def requeued(reason: str, attempt: int, run_at: float, delay: float) -> Ending:
