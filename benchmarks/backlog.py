@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from agents.src.bootstrap import Parts
+from agents.src.services.logs import configure_logs
 from agents.src.settings import read_settings
 from agents.src.skills import SkillRequest
 from agents.src.tasks import Caller, Event, EventType
@@ -105,6 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true")
     wanted = parser.parse_args()
+    configure_logs(read_settings())
     print(f"{'queued':>9} {'tasks/s':>9}   ({CAP} at once)")
     for number in (1000, 10_000):
         with tempfile.TemporaryDirectory() as folder:

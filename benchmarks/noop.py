@@ -15,6 +15,8 @@ TALK = Skill(name="talk", description="Tells the time 20 times.", instruction="T
 SENTENCES = 20
 PAUSE = 0.23
 """Seconds between two sentences."""
+GATHERING = 3.0
+"""Seconds before the first, in which followers connect: that they do so is not what is measured."""
 
 
 class NoopEngine:
@@ -24,6 +26,7 @@ class NoopEngine:
 
     async def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
         if brief.skill == TALK.name:
+            await asyncio.sleep(GATHERING)
             for _ in range(SENTENCES):
                 await asyncio.sleep(PAUSE)
                 yield Draft(EventType.PROGRESS, {"sent": time.time()})
