@@ -237,3 +237,13 @@ def test_a_way_through_the_folder_above_keeps_the_name(monkeypatch: pytest.Monke
     write("x", front()).with_name("templates").mkdir()
     monkeypatch.chdir("skills/x/templates")
     assert [skill.name for skill in examine(Path(".."))[0]] == ["x"]
+
+
+def test_a_program_that_cannot_be_executed_is_named() -> None:
+    path = write("x", front("engine: script", "run: work.sh"))
+    program = path.with_name("work.sh")
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o600)
+    assert faults_of(path) == ["skills/x/info.md:5: run: work.sh cannot be executed; chmod +x it"]
+    program.chmod(0o700)
+    assert read_info(path).run == "work.sh"

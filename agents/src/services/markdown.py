@@ -1,5 +1,6 @@
 """Reads info.md files and folders of them. `docs/info-md.md` is the specification."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -82,7 +83,7 @@ def _read(path: Path, *, deep: bool) -> Skill | list[Fault]:
         return [Fault(reading.lines[()], "", "the frontmatter is not a mapping; write lines such as name: planning")]
     skill = read_skill(path.absolute().parent, reading.value or {}, reading.lines, body, deep=deep)
     faults = [Fault(*wrong) for wrong in reading.wrong] + (
-        skill if isinstance(skill, list) else _missing_program(skill, reading.lines)
+        skill if isinstance(skill, list) else _program_faults(skill, reading.lines)
     )
     return sorted(faults, key=lambda fault: fault.line) or skill
 
@@ -100,10 +101,15 @@ def _split(text: str) -> tuple[str, str]:
     return "\n" * above + front, body.strip()
 
 
-def _missing_program(skill: Skill, lines: dict[Place, int]) -> list[Fault]:
-    if skill.run is None or (skill.folder / skill.run).is_file():
+def _program_faults(skill: Skill, lines: dict[Place, int]) -> list[Fault]:
+    if skill.run is None:
         return []
-    return [Fault(lines["run",], "run", f"there is no file {skill.run} beside {INFO}; write it, or correct the name")]
+    program = skill.folder / skill.run
+    if not program.is_file():
+        return [Fault(lines["run",], "run", f"there is no file {skill.run} beside {INFO}; write it, or correct the name")]
+    if program.suffix != ".py" and not os.access(program, os.X_OK):
+        return [Fault(lines["run",], "run", f"{skill.run} cannot be executed; chmod +x it")]
+    return []
 
 
 def _shown(path: Path) -> str:

@@ -22,6 +22,14 @@ PATIENCE = 10.0
 """Seconds to wait for a connection."""
 RECONNECT = 2.0
 """Seconds between two tries to listen again."""
+ALIVE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""How soon a server that is gone without a word is noticed: seconds, and for the last milliseconds."""
 CHANNEL = "modal_invoke"
 MIGRATION_LOCK = 7_264_511
 UNREACHABLE = (
@@ -70,7 +78,7 @@ class PostgresDb(Db):
         self._closed = threading.Event()
         self._listener: threading.Thread | None = None
         self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
-            url, min_size=1, max_size=CONNECTIONS, timeout=patience, open=False, name="modal-invoke"
+            url, kwargs=ALIVE, min_size=1, max_size=CONNECTIONS, timeout=patience, open=False, name="modal-invoke"
         )
         try:
             self._pool.open(wait=True, timeout=patience)
@@ -135,7 +143,10 @@ class PostgresDb(Db):
     def _listen(self, loop: asyncio.AbstractEventLoop, watcher: Watcher) -> None:
         """Hands over what other processes announce; after a broken connection, `None`: anything may have changed meanwhile."""
         while not self._closed.is_set():
-            with contextlib.suppress(psycopg.Error, RuntimeError), psycopg.connect(self._url, autocommit=True) as connection:
+            with (
+                contextlib.suppress(psycopg.Error, RuntimeError),
+                psycopg.connect(self._url, autocommit=True, **ALIVE) as connection,
+            ):
                 connection.execute(f"listen {CHANNEL}")
                 loop.call_soon_threadsafe(watcher, None)
                 self._hand_over(connection, loop, watcher)
