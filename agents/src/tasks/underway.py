@@ -18,7 +18,7 @@ from agents.src.tasks.task import Status, Task
 log = structlog.get_logger()
 
 LEASE = 45.0
-"""Seconds that a lease holds without being renewed: longer than a run waits for a database that is out of reach."""
+"""Seconds that a lease holds without being renewed: more than the pauses in which a run tries again to write add up to."""
 HEARTBEAT = 3.0
 """Seconds between two renewals."""
 WORTH_A_LINE = 0.1
