@@ -1,4 +1,4 @@
-"""The Modal app. It only declares: images, secrets, the Volume, one Function per skill, one web app, one cron.
+"""The Modal app. It only declares: images, secrets, the Volume, one Function per skill, one web app, two crons.
 
 `modal deploy -m agents.main` and `modal deploy agents/main.py` deploy the same. Every container imports this file, so
 at its top it imports only what each image has; `docs/decisions/modal.md` has the reasons behind the rest.
@@ -19,6 +19,9 @@ from agents.src.services.modal_app import (
     APP,
     CLAUDE_SECRET,
     DATABASE_SECRET,
+    KEEP_SECONDS,
+    KEEPER,
+    QDRANT_SECRET,
     REQUIRED_KEYS,
     VOLUME,
     WEB_SECRET,
@@ -42,13 +45,15 @@ CATALOGUE = read_catalogue(SETTINGS.skills_dir, deep=modal.is_local())
 # Images: what all share first, what one skill adds last, the project's own files on top.
 
 CORE = ("platformdirs", "psycopg[binary,pool]", "pydantic-settings", "python-frontmatter", "structlog")
+MEMORY = ("detect-secrets", "filelock", "httpx", "mmh3")
 WEB = ("fastapi", "jsonschema", "python-multipart")
-CLAUDE = ("claude-agent-sdk", "httpx", "starlette", "uvicorn")
+CLAUDE = ("claude-agent-sdk", "starlette", "uvicorn")
 REQUIREMENTS = PACKAGE.parent / "requirements.txt"
 
 core_image = modal.Image.debian_slim().uv_pip_install(pinned(REQUIREMENTS, CORE))
-web_image = core_image.uv_pip_install(pinned(REQUIREMENTS, WEB))
-claude_image = core_image.uv_pip_install(pinned(REQUIREMENTS, CLAUDE))
+memory_image = core_image.uv_pip_install(pinned(REQUIREMENTS, MEMORY))
+web_image = memory_image.uv_pip_install(pinned(REQUIREMENTS, WEB))
+claude_image = memory_image.uv_pip_install(pinned(REQUIREMENTS, CLAUDE))
 
 ENVIRONMENT = {
     "MODAL_INVOKE_STATE_DIR": STATE,
@@ -62,13 +67,13 @@ def with_project(image: modal.Image) -> modal.Image:
     return (
         image.env(ENVIRONMENT)
         .add_local_dir(PACKAGE, "/root/agents", ignore=["**/__pycache__", "skills"])
-        .add_local_dir(SETTINGS.skills_dir, SKILLS, ignore=["**/__pycache__"])
+        .add_local_dir(SETTINGS.skills_dir, SKILLS, ignore=["**/__pycache__", "**/.memory.md.*"])
         .add_local_file(PACKAGE / "main.py", "/root/main.py")  # its name where the deploy named the file
     )
 
 
 def image_of(skill: Skill) -> modal.Image:
-    image, needs = claude_image if skill.engine == "claude" else core_image, skill.resources
+    image, needs = claude_image if skill.engine == "claude" else memory_image, skill.resources
     if needs.apt:
         image = image.apt_install(*needs.apt)
     if needs.pip:
@@ -81,9 +86,8 @@ def secret(name: str) -> modal.Secret:
 
 
 def secrets_of(skill: Skill) -> list[str]:
-    return list(
-        dict.fromkeys([DATABASE_SECRET, *([CLAUDE_SECRET] if skill.engine == "claude" else []), *skill.resources.secrets])
-    )
+    own = [CLAUDE_SECRET] if skill.engine == "claude" else []
+    return list(dict.fromkeys([DATABASE_SECRET, QDRANT_SECRET, *own, *skill.resources.secrets]))
 
 
 if modal.is_local() and sys.argv[1:2] == ["deploy"]:
@@ -135,7 +139,7 @@ FUNCTIONS = {skill.name: declare(skill) for skill in CATALOGUE}
 
 @app.function(
     image=with_project(web_image),
-    secrets=[secret(WEB_SECRET), secret(DATABASE_SECRET)],
+    secrets=[secret(WEB_SECRET), secret(DATABASE_SECRET), secret(QDRANT_SECRET)],
     volumes={STATE: volume},
     timeout=DAY,  # of one request: an event stream lasts as long as its task
 )
@@ -164,3 +168,20 @@ async def reaper() -> None:
 
     configure_logs(SETTINGS)
     await reap(SETTINGS)
+
+
+@app.function(
+    name=KEEPER,
+    image=with_project(memory_image),
+    secrets=[secret(DATABASE_SECRET), secret(QDRANT_SECRET)],
+    volumes={STATE: volume},
+    schedule=modal.Cron("*/10 * * * *"),
+    max_containers=1,
+    timeout=KEEP_SECONDS,
+    scaledown_window=10,  # whoever learned something may not be the only one
+)
+async def memory() -> None:
+    from agents.src.bootstrap import keep_memory
+
+    configure_logs(SETTINGS)
+    await keep_memory(SETTINGS, CATALOGUE)

@@ -1,4 +1,5 @@
-"""The demonstration behind `make demo`: a server on a free port, two skills called through the client, no accounts needed.
+"""The demonstration behind `make demo`: a server on a free port, skills called through the client, a memory that goes up and
+comes home; no accounts needed.
 
     .venv/bin/python scripts/demo.py [--rehearsal]
 
@@ -17,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,8 +35,34 @@ from agents.src.settings import read_settings  # noqa: E402
 CLIENT = ROOT / "local_skills" / "modal-invoke" / "bin" / "modal-invoke"
 REHEARSAL = ROOT / "agents" / "skills" / "planning" / "rehearsals" / "plan.yaml"
 LINES_OF_PLAN = 14
+SKILL_MD = """---
+name: advice
+description: Says how to encode a clip.
+---
+Advise on encoding.
+"""
+INFO_MD = """---
+name: advice
+description: Says how to encode a clip, by what it has learned.
+engine: script
+run: main.py
+---
+"""
+ADVICE = """import json, re, subprocess, sys
+from imageio_ffmpeg import get_ffmpeg_exe
+
+document = json.load(sys.stdin)
+shown = subprocess.run([get_ffmpeg_exe(), "-i", document["files"][0]["path"]], capture_output=True, text=True).stderr
+rate = re.search(r"([0-9.]+) fps", shown)[1]
+print(json.dumps({"type": "remember", "text": f"The client's videos are {rate} fps."}))
+known = " ".join(entry["text"] for entry in document["memory"])
+print(json.dumps({"type": "result", "text": f"Keep {rate} fps. {known}"}))
+"""
+TAUGHT, LEARNED = "Masters are delivered as H.265.", "The client's videos are 24 fps."
 PATIENCE = 15.0
-"""Seconds that the server gets to stop."""
+"""Seconds that the server gets to stop, and a lesson to come home."""
+ELSEWHERE = ("MODAL_INVOKE_", "DATABASE_URL", "QDRANT_", "MEMORY_")
+"""How the names of variables begin by which the demo would touch what is not its own."""
 
 
 def main() -> int:
@@ -44,6 +72,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is started gets stopped
     folder = Path(tempfile.mkdtemp(prefix="modal-invoke-demo-"))
     try:
+        lay_out_skills(folder)
         environment = surroundings(folder, rehearsed)
         with server(environment, folder) as url:
             show_skills(environment | {"MODAL_INVOKE_URL": url}, folder, rehearsed)
@@ -68,12 +97,22 @@ def credentials() -> bool:
     return True
 
 
+def lay_out_skills(folder: Path) -> None:
+    """The server's skills, as a copy since they will learn, with one more; and that one on the laptop of whoever calls it."""
+    shutil.copytree(ROOT / "agents" / "skills", folder / "skills", ignore=shutil.ignore_patterns("__pycache__", "*memory.md*"))
+    files = {"skills/advice/info.md": INFO_MD, "skills/advice/main.py": ADVICE, "laptop/advice/SKILL.md": SKILL_MD}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
 def surroundings(folder: Path, rehearsed: bool) -> dict[str, str]:
     """This process's environment with a state, a token and a database of the demo's own."""
     given = os.environ  # noqa: TID251  # handed on, not read
-    mine = {name: value for name, value in given.items() if not name.startswith("MODAL_INVOKE_") and name != "DATABASE_URL"}
+    mine = {name: value for name, value in given.items() if not name.startswith(ELSEWHERE)}
     mine |= {
         "MODAL_INVOKE_STATE_DIR": str(folder / "state"),
+        "MODAL_INVOKE_SKILLS_DIR": str(folder / "skills"),
         "MODAL_INVOKE_TOKEN": secrets.token_urlsafe(32),
     }
     return mine | ({"MODAL_INVOKE_REHEARSAL": str(REHEARSAL)} if rehearsed else {})
@@ -134,6 +173,8 @@ def show_skills(environment: Mapping[str, str], folder: Path, rehearsed: bool) -
     show(f"head -{LINES_OF_PLAN} plan/plan.md")
     print("\n".join((folder / "plan" / "plan.md").read_text().splitlines()[:LINES_OF_PLAN]))
 
+    show_memory(environment, folder)
+
     used = "tasks, and what they used"
     say("What is kept", f"{used}; in a rehearsal the figures are the script's, and nothing was paid" if rehearsed else used)
     client(environment, folder, "tasks")
@@ -141,6 +182,29 @@ def show_skills(environment: Mapping[str, str], folder: Path, rehearsed: bool) -
     left = [run for run in runs_alive() if run.partition(":")[0] in task_ids(environment)]
     if left:
         raise RuntimeError(f"processes are left of the runs {', '.join(left)}")
+
+
+def show_memory(environment: Mapping[str, str], folder: Path) -> None:
+    say("A skill that learns", "what is written into a local memory.md goes up; what a task learns comes home")
+    memory = folder / "laptop" / "advice" / "memory.md"
+    show(f'echo "- {TAUGHT}" > {memory.relative_to(folder)}')
+    memory.write_text(f"- {TAUGHT}\n")
+    sync(environment, folder)
+    client(environment, folder, "run", "advice", "How do I encode this clip?", "--file", "clip.mov")
+    end = time.monotonic() + PATIENCE
+    while LEARNED not in memory.read_text():  # the server takes it into the memory once the task has ended
+        if time.monotonic() > end:
+            raise RuntimeError("what the task learned did not come home")
+        sync(environment, folder)
+    show(f"cat {memory.relative_to(folder)}")
+    print(memory.read_text(), end="")
+
+
+def sync(environment: Mapping[str, str], folder: Path) -> None:
+    words = ["agents", "memory", "sync", "--dir", "laptop"]
+    show(shlex.join(words))
+    command = [str(ROOT / ".venv" / "bin" / "agents"), *words[1:]]
+    subprocess.run(command, env=environment, cwd=folder, check=True, stdin=subprocess.DEVNULL)
 
 
 def make_clip(path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "agents" / "src"
 ROOMS = ["webhooks", "modules", "skills", "instances", "tasks", "conversations", "memory", "projects"]
-GROUND = ["errors", "settings", "clock"]
+GROUND = ["errors", "settings", "clock", "records"]
 OUTSIDE = {
     "modal",
     "fastapi",

@@ -19,6 +19,12 @@ HEAVY = {
 }
 WEB = {"fastapi", "jsonschema", "starlette"}
 
+ON_A_SERVER = """
+from agents.src.services.qdrant import open_memory
+from agents.src.settings import read_settings
+open_memory(read_settings(qdrant_url="http://127.0.0.1", memory_embedding=None))
+"""
+
 
 def imported_by(statement: str) -> set[str]:
     """The top-level modules in a fresh interpreter after the statement."""
@@ -31,8 +37,10 @@ def imported_by(statement: str) -> set[str]:
     ("statement", "unwanted"),
     [
         ("import agents.src.api.app", HEAVY),
+        ("import agents.src.cli.main", HEAVY | WEB | {"detect_secrets", "httpx", "watchfiles"}),
         ("import agents.src.bootstrap", HEAVY | WEB),
         ("from agents.src.services.markdown import read_catalogue", HEAVY | WEB),
+        (ON_A_SERVER, HEAVY | WEB),
     ],
 )
 def test_what_is_not_needed_is_not_imported(statement: str, unwanted: set[str]) -> None:

@@ -89,32 +89,35 @@ def test_a_skill_that_says_everything_gets_everything(declare: Declare, odd: Pat
     info = main.FUNCTIONS["greedy"].info()
     assert (info.cpu, info.memory_mib, info.gpus) == (0.5, 512, [("H100", 2), ("A10G", 1)])
     assert info.timeout == 3 * (100 + MARGIN) + 2 * 10
-    assert secrets(info) == {"modal-invoke-database", "picture-store"}
+    assert secrets(info) == {"modal-invoke-database", "modal-invoke-qdrant", "picture-store"}
     assert info.single_use_containers is False
 
 
 def test_a_skill_of_claude_gets_its_secret_and_a_container_of_its_own(declare: Declare, odd: Path) -> None:
     info = declare(odd).FUNCTIONS["plain"].info()
     assert (info.cpu, info.memory_mib, info.gpus) == (None, None, [])
-    assert secrets(info) == {"modal-invoke-database", "anthropic"}
+    assert secrets(info) == {"modal-invoke-database", "modal-invoke-qdrant", "anthropic"}
     assert info.single_use_containers is True
     assert info.timeout == 3600 + MARGIN
 
 
-def test_a_skill_called_web_replaces_nothing(declare: Declare, tmp_path: Path) -> None:
-    folder = tmp_path / "skills" / "web"
+@pytest.mark.parametrize("name", ["web", "memory"])
+def test_a_skill_called_like_another_function_replaces_nothing(declare: Declare, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "skills" / name
     folder.mkdir(parents=True)
-    (folder / "info.md").write_text(PLAIN.replace("plain", "web"))
+    (folder / "info.md").write_text(PLAIN.replace("plain", name))
     main = declare(tmp_path / "skills")
-    assert (repr(main.FUNCTIONS["web"]), repr(main.web)) == ("Function(skill-web)", "Function(web)")
+    assert (repr(main.FUNCTIONS[name]), repr(getattr(main, name))) == (f"Function(skill-{name})", f"Function({name})")
 
 
-def test_the_web_app_and_the_cron_get_the_secrets_that_they_need(declare: Declare, odd: Path) -> None:
+def test_the_web_app_and_the_crons_get_the_secrets_that_they_need(declare: Declare, odd: Path) -> None:
     main = declare(odd)
-    web, reaper = main.web.info(), main.reaper.info()
-    assert secrets(web) == {"modal-invoke", "modal-invoke-database"}
+    web, reaper, memory = main.web.info(), main.reaper.info(), main.memory.info()
+    assert secrets(web) == {"modal-invoke", "modal-invoke-database", "modal-invoke-qdrant"}
     assert secrets(reaper) == {"modal-invoke-database"}
-    assert "* * * * *" in reaper.schedule
+    assert secrets(memory) == {"modal-invoke-database", "modal-invoke-qdrant"}
+    assert ("* * * * *" in reaper.schedule, "*/10 * * * *" in memory.schedule) == (True, True)
+    assert memory.volumes["/state"].name == "modal-invoke-state"
     assert (web.schedule, web.concurrency_info.max_inputs) == (None, 100)
 
 
@@ -193,11 +196,12 @@ def test_a_deploy_without_modals_token_says_so_in_one_line(tmp_path: Path) -> No
 
 def test_images_get_pinned_packages_and_only_theirs(declare: Declare, odd: Path) -> None:
     main = declare(odd)
-    core, web, claude = (set(names_of(roots)) for roots in (main.CORE, main.WEB, main.CLAUDE))
+    core, memory, web, claude = (set(names_of(roots)) for roots in (main.CORE, main.MEMORY, main.WEB, main.CLAUDE))
     assert {"psycopg-binary", "psycopg-pool", "pydantic-core", "pyyaml", "structlog"} <= core
-    assert not (core | web) & {"claude-agent-sdk", "imageio-ffmpeg", "mcp", "modal"}
+    assert not (core | memory | web) & {"claude-agent-sdk", "imageio-ffmpeg", "mcp", "modal", "numpy", "qdrant-client"}
+    assert {"detect-secrets", "filelock", "httpx", "mmh3"} <= memory
     assert {"fastapi", "starlette", "jsonschema"} <= web
-    assert {"claude-agent-sdk", "mcp", "httpx", "uvicorn"} <= claude
+    assert {"claude-agent-sdk", "mcp", "starlette", "uvicorn"} <= claude
 
 
 def names_of(roots: tuple[str, ...]) -> list[str]:

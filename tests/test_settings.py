@@ -3,10 +3,20 @@
 import pytest
 
 from agents.src.errors import Misconfigured
-from agents.src.settings import read_settings
+from agents.src.settings import Settings, granted_variables, read_settings
 
 
 @pytest.mark.parametrize("seconds", ["inf", "nan", "0", "-1", "86401"])
 def test_a_time_limit_is_a_number_of_seconds_that_a_task_can_be_given(seconds: str) -> None:
     with pytest.raises(Misconfigured, match="TASK_TIMEOUT_SECONDS"):
         read_settings(TASK_TIMEOUT_SECONDS=seconds)
+
+
+def test_programs_get_no_setting_whatever_secret_it_came_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    assert {"QDRANT_URL", "QDRANT_API_KEY", "MEMORY_EMBEDDING_API_KEY", "DATABASE_URL"} <= settings
+    for name in (*settings, "PICTURE_STORE_KEY"):
+        monkeypatch.setenv(name, "something")
+    granted = granted_variables()
+    assert not settings & granted.keys()
+    assert granted["PICTURE_STORE_KEY"] == "something"

@@ -3,12 +3,15 @@
     Problem
     ├── NotFound
     │   ├── UnknownSkill · UnknownTask · UnknownFile · UnknownArtifact · UnknownToken · UnknownRoute
+    │   ├── UnknownEntry · UnknownLesson
     ├── Invalid
-    │   ├── InvalidRequest · InvalidArguments · InvalidSkill · KeyReused · UnsupportedMediaType
+    │   ├── InvalidRequest · InvalidArguments · InvalidSkill · InvalidMemory · LooksSecret · KeyReused
+    │   ├── UnsupportedMediaType
     ├── Refused
-    │   ├── NotAuthenticated · SkillNotAllowed
+    │   ├── NotAuthenticated · SkillNotAllowed · StorageEmptied
     ├── Conflict
     │   ├── IllegalMove · AlreadyEnded · NameTaken
+    ├── RevisionMoved · RevisionRequired
     ├── TooLarge · RateLimited · MethodNotAllowed · UnsatisfiableRange
     ├── Misconfigured · Unavailable · InternalError
     └── TaskFailed                      how a task ends when it cannot complete
@@ -70,6 +73,14 @@ class UnknownRoute(NotFound):
     """There is nothing at this path."""
 
 
+class UnknownEntry(NotFound):
+    """The memory has no entry of this id."""
+
+
+class UnknownLesson(NotFound):
+    """Nothing that waits for a review has this number."""
+
+
 class Invalid(Problem):
     """The request cannot be carried out as it stands."""
 
@@ -84,6 +95,14 @@ class InvalidArguments(Invalid):
 
 class InvalidSkill(Invalid):
     """A skill's info.md is not of the documented form."""
+
+
+class InvalidMemory(Invalid):
+    """What is to be remembered, or the file it stands in, is not of the documented form."""
+
+
+class LooksSecret(Invalid):
+    """What is to be remembered looks like a secret."""
 
 
 class KeyReused(Invalid):
@@ -106,12 +125,16 @@ class SkillNotAllowed(Refused):
     """The token does not allow this skill."""
 
 
+class StorageEmptied(Refused):
+    """One side of a sync is suddenly empty."""
+
+
 class Conflict(Problem):
     """The thing is not in a state that allows this."""
 
 
 class IllegalMove(Conflict):
-    """A task cannot go from this status to that one."""
+    """A thing cannot go from the state it is in to that one."""
 
 
 class AlreadyEnded(Conflict):
@@ -120,6 +143,14 @@ class AlreadyEnded(Conflict):
 
 class NameTaken(Conflict):
     """The name is already in use."""
+
+
+class RevisionMoved(Problem):
+    """The entry was changed since."""
+
+
+class RevisionRequired(Problem):
+    """A change must say which revision it is meant for."""
 
 
 class TooLarge(Problem):

@@ -9,6 +9,7 @@ import platformdirs
 from pydantic import (
     BeforeValidator,
     Field,
+    NonNegativeInt,
     PlainSerializer,
     PositiveInt,
     SecretStr,
@@ -66,6 +67,13 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     max_concurrent_tasks: PositiveInt = Field(5, validation_alias="MAX_CONCURRENT_TASKS")
     task_timeout_seconds: float = Field(3600, gt=0, le=LONGEST_TIMEOUT, validation_alias="TASK_TIMEOUT_SECONDS")
+    qdrant_url: str | None = Field(None, validation_alias="QDRANT_URL")
+    qdrant_api_key: SecretStr | None = Field(None, validation_alias="QDRANT_API_KEY")
+    qdrant_collection: str = Field("modal-invoke", pattern=r"^[A-Za-z0-9_-]{1,100}$", validation_alias="QDRANT_COLLECTION")
+    memory_embedding: str | None = Field(None, validation_alias="MEMORY_EMBEDDING")
+    memory_embedding_url: str | None = Field(None, validation_alias="MEMORY_EMBEDDING_URL")
+    memory_embedding_api_key: SecretStr | None = Field(None, validation_alias="MEMORY_EMBEDDING_API_KEY")
+    memory_tokens: NonNegativeInt = Field(2000, validation_alias="MEMORY_TOKENS")
     log_json: bool = Field(False, validation_alias="LOG_JSON")
     log_level: str = Field("info", validation_alias="LOG_LEVEL")
     anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")

@@ -18,6 +18,7 @@ from agents.src.api.app import create_app
 from agents.src.bootstrap import Parts, bootstrap
 from agents.src.clock import Clock
 from agents.src.errors import ProgramRefused
+from agents.src.memory import Act, Lesson, entry_id
 from agents.src.services.database import Db, Tx, Watcher, open_database
 from agents.src.settings import Rate, read_settings
 from agents.src.skills import Catalogue, Skill, Token, hashed, new_secret
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 TOKEN = "the-root-token-of-these-tests-0123456789"
 OFTEN = Rate(1000, 60)
+SPENT = Usage(input_tokens=5, output_tokens=3, cost_usd=0.25)
 SECRET_PATH = "/srv/secret/place"
 WIDTH = {
     "type": "object",
@@ -36,9 +38,9 @@ WIDTH = {
 }
 CATALOGUE = Catalogue.of(
     [
-        Skill(name="planning", description="Plans.", instruction="Plan.", folder=Path("/"), timeout=600),
-        Skill(name="thumbnails", description="Shrinks.", instruction="Shrink.", folder=Path("/"), arguments=WIDTH),
-        Skill(name="writing", description="Writes a file.", instruction="Write.", folder=Path("/"), engine="script"),
+        Skill(name="planning", description="Plans.", instruction="Plan.", folder=Path("/nowhere"), timeout=600),
+        Skill(name="thumbnails", description="Shrinks.", instruction="Shrink.", folder=Path("/nowhere"), arguments=WIDTH),
+        Skill(name="writing", description="Writes a file.", instruction="Write.", folder=Path("/nowhere"), engine="script"),
     ]
 )
 
@@ -60,8 +62,8 @@ class Scene:
             case ["say", number]:
                 for count in range(int(number)):
                     yield Draft(EventType.TEXT, {"text": f"text {count}"})
-            case ["spend"]:
-                yield Draft(EventType.USAGE, {}, Usage(input_tokens=5, output_tokens=3, cost_usd=0.25))
+            case ["learn" | "spend", *words]:
+                yield learned(brief.skill, words[0]) if words else Draft(EventType.USAGE, {}, SPENT)
             case ["break"]:
                 raise RuntimeError(f"{SECRET_PATH} {TOKEN}")
             case ["refuse"]:
@@ -74,6 +76,12 @@ class Scene:
             case _ if self.uses_folder:
                 (workspace.output / "plan.md").write_text("A plan.")
         yield Result(text=f"done: {brief.prompt}", data=brief.args or None)
+
+
+def learned(skill: str, text: str) -> Draft:
+    """What waits for a review."""
+    lesson = Lesson(action=Act.ADD, id=entry_id(skill, text), text=text)
+    return Draft(EventType.REMEMBERED, {**lesson.model_dump(mode="json"), "held": True})
 
 
 class Watch(Clock):

@@ -39,7 +39,18 @@ for file in pathlib.Path("input").iterdir():
 (pathlib.Path("output") / "said.txt").write_text(given["task"])
 say(type="result", text=" ".join([given["task"]] * given.get("args", {}).get("times", 1)))
 """
-UNSET = ("DATABASE_URL", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "MODAL_TOKEN_ID", "LOG_LEVEL", "LOG_JSON")
+UNSET = (
+    "DATABASE_URL",
+    "ANTHROPIC_API_KEY",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "MODAL_TOKEN_ID",
+    "LOG_LEVEL",
+    "LOG_JSON",
+    "QDRANT_URL",
+    "QDRANT_API_KEY",
+    "QDRANT_COLLECTION",
+    "MEMORY_EMBEDDING",
+)
 
 Agents = Callable[..., Result]
 

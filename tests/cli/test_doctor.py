@@ -1,9 +1,13 @@
 """`agents doctor`."""
 
+import asyncio
 import json
 from pathlib import Path
 
+from agents.src.services.qdrant import QdrantMemory
+from agents.src.services.qdrant_local import LocalWire
 from tests.cli.conftest import Agents
+from tests.qdrant_double import Double, an_entry, in_the_background, put
 
 SECRETS = {"ANTHROPIC_API_KEY": "sk-ant-secret", "MODAL_TOKEN_ID": "ak-secret", "MODAL_INVOKE_TOKEN": "root-secret-" + "x" * 32}
 
@@ -64,3 +68,44 @@ def test_a_database_is_named_without_its_password(agents: Agents, postgres_url: 
     assert found["state"] == "ok"
     assert found["found"].startswith("PostgreSQL, ")
     assert "@" not in found["found"]
+
+
+def test_an_embedded_memory_is_looked_at_and_not_made(agents: Agents, surroundings: dict[str, str]) -> None:
+    folder = Path(surroundings["MODAL_INVOKE_STATE_DIR"]) / "qdrant"
+    assert findings(agents)["Qdrant"]["found"] == f"embedded, in {folder}, nothing kept yet"
+    assert not folder.exists()
+
+    async def remember() -> None:
+        memory = QdrantMemory(LocalWire(folder), "modal-invoke")
+        await put(memory, an_entry("one"))
+        await memory.close()
+
+    asyncio.run(remember())
+    assert findings(agents)["Qdrant"]["found"] == f"embedded, in {folder}, 1 entry"
+
+
+def test_a_memory_on_a_server_is_named_with_its_version_and_size(agents: Agents) -> None:
+    double = Double(key="a-secret-key")
+    with in_the_background(double) as url:
+        env = {"QDRANT_URL": url, "QDRANT_API_KEY": "a-secret-key"}
+        found = findings(agents, **env)["Qdrant"]
+        assert (found["state"], found["found"]) == (
+            "ok",
+            f"version 1.20.0 at {url}, nothing kept yet in the collection modal-invoke",
+        )
+        assert not double.client.collections
+        assert "a-secret-key" not in agents("doctor", **env).output
+
+
+def test_a_memory_that_is_configured_and_cannot_be_used_is_exit_code_1(agents: Agents) -> None:
+    with in_the_background(Double(key="a-secret-key", version="1.20.0")) as url:
+        wrong = {"QDRANT_URL": url, "QDRANT_API_KEY": "another"}
+        assert "does not accept the key" in findings(agents, **wrong)["Qdrant"]["found"]
+        assert agents("doctor", **wrong).exit_code == 1
+    gone = findings(agents, QDRANT_URL=url)["Qdrant"]
+    assert (gone["state"], gone["remedy"] != "") == ("broken", True)
+    assert f"cannot be reached at {url}" in gone["found"]
+    with in_the_background(Double(version="1.15.0")) as url:
+        assert "Upgrade it to 1.17" in findings(agents, QDRANT_URL=url)["Qdrant"]["found"]
+    for env in ({"QDRANT_URL": "localhost"}, {"MEMORY_EMBEDDING": "nothing"}):
+        assert findings(agents, **env)["Qdrant"]["state"] == "broken"

@@ -30,7 +30,9 @@ def test_it_serves_and_stops() -> None:
         done = fetch(url, "/api/skill", {"skill": "echo", "task": "hello"}, Prefer="wait=30")
         assert done["result"]["text"] == "hello"
         code, out, err = ended(process, signal.SIGTERM)
-    assert (code, out, err) == (-signal.SIGTERM, "", "")
+    assert (code, out) == (-signal.SIGTERM, "")
+    # A run that takes a tenth of a second on a busy machine is told of; nothing else is.
+    assert [line for line in err.splitlines() if "run_ended" not in line] == []
 
 
 def test_open_streams_and_waiting_requests_do_not_keep_it_from_stopping(hold: Path) -> None:

@@ -23,13 +23,14 @@ class ClaudeCode:
     """Claude Code with a home of its own, which reaches nothing but loopback."""
 
     home: Path
+    cwd: Path | None = None
 
     async def __call__(self, *args: str, env: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Exit code and standard output."""
         process = await asyncio.create_subprocess_exec(
             CLAUDE,
             *args,
-            cwd=self.home,
+            cwd=self.cwd or self.home,
             env=self._environment() | dict(env or {}),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -54,6 +55,7 @@ class ClaudeCode:
             "ANTHROPIC_API_KEY": "dummy-key",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "DISABLE_AUTOUPDATER": "1",
+            "MODAL_INVOKE_AGENTS": "",  # the plugin's hooks are switched off, but for those who test them
         }
 
 
@@ -68,13 +70,15 @@ def bash(command: str) -> Reply:
     return Reply(tools=(ToolCall(name="Bash", input={"command": command, "description": "Runs the skill"}),))
 
 
-def converse(claude: ClaudeCode, url: str, token: str, args: list[str], *replies: Reply) -> tuple[dict[str, Any], Rehearsal]:
+def converse(
+    claude: ClaudeCode, url: str, token: str, args: list[str], *replies: Reply, env: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], Rehearsal]:
     """What `claude -p` printed with this modal-invoke server at hand, and the rehearsal it talked to."""
 
     async def run() -> tuple[dict[str, Any], Rehearsal]:
         async with Rehearsal(Script(replies=replies)) as rehearsal:
-            env = {"ANTHROPIC_BASE_URL": rehearsal.url, "MODAL_INVOKE_URL": url, "MODAL_INVOKE_TOKEN": token}
-            code, out = await claude("-p", *args, "--output-format", "json", env=env)
+            given = {"ANTHROPIC_BASE_URL": rehearsal.url, "MODAL_INVOKE_URL": url, "MODAL_INVOKE_TOKEN": token, **(env or {})}
+            code, out = await claude("-p", *args, "--output-format", "json", env=given)
             assert code == 0, out
             return json.loads(out), rehearsal
 

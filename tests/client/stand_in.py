@@ -53,6 +53,7 @@ class Plan:
     text: str = "The result."
     data: Any = None
     artifacts: dict[str, bytes] = field(default_factory=dict)
+    learned: list[Json] = field(default_factory=list)
     error: Json | None = None
     ends: bool = True
     per_connection: int | None = None
@@ -68,6 +69,7 @@ class StandIn:
         self.seen: list[Seen] = []
         self.tasks: dict[str, Json] = {}
         self.files: dict[str, bytes] = {}
+        self.memory: list[Json] = []
         self.keys: dict[str, str] = {}
         self.digest: str | None = None
         self.followed = threading.Event()
@@ -111,7 +113,7 @@ class StandIn:
                 {"name": name, "size": len(content), "media_type": "text/plain", "url": url + name}
                 for name, content in plan.artifacts.items()
             ]
-            task["result"] = {"text": plan.text, "data": plan.data, "artifacts": artifacts}
+            task["result"] = {"text": plan.text, "data": plan.data, "artifacts": artifacts, "remembered": plan.learned}
 
     def cancel(self, task: Json) -> None:
         with self.changed:
@@ -185,7 +187,7 @@ class Handler(BaseHTTPRequestHandler):
             case ["tasks", _, "artifacts", *name]:
                 return self._artifact("/".join(name))
             case parts:
-                status, document = self._document(seen, parts)
+                status, document = self._memory(seen) if parts[0] == "memory" else self._document(seen, parts)
                 return None if silent else self._send(status, json.dumps(document).encode())
 
     def _document(self, seen: Seen, parts: list[str]) -> tuple[int, Json]:
@@ -210,6 +212,21 @@ class Handler(BaseHTTPRequestHandler):
                 return 201, self._file(seen)
             case _:
                 return 404, {"title": "There is nothing at this path."}
+
+    def _memory(self, seen: Seen) -> tuple[int, Json]:
+        if seen.method == "GET":
+            return 200, {"items": self._found(seen.query), "next": None}
+        return self._learn(json.loads(seen.body))
+
+    def _found(self, query: dict[str, list[str]]) -> list[Json]:
+        fitting = [entry for entry in self.stand_in.memory if query["q"][0] in entry["text"]]
+        return [{**entry, "score": 1.0} for entry in fitting if [entry["skill"]] == query.get("skill", [entry["skill"]])]
+
+    def _learn(self, body: Json) -> tuple[int, Json]:
+        known = [entry for entry in self.stand_in.memory if (entry["skill"], entry["text"]) == (body["skill"], body["text"])]
+        if not known:
+            self.stand_in.memory.append({**body, "id": sha256(body["text"].encode()).hexdigest()[:12]})
+        return (200, known[0]) if known else (201, self.stand_in.memory[-1])
 
     def _page(self, query: dict[str, list[str]]) -> Json:
         start, limit = int(query.get("cursor", ["0"])[0]), int(query["limit"][0])

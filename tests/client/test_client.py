@@ -401,6 +401,17 @@ def test_show(client: Client, server: StandIn) -> None:
     assert client("show", "unknown").code == 1
 
 
+def test_what_was_learned_is_told_when_it_happens_and_when_the_task_is_shown(client: Client, server: StandIn) -> None:
+    added = {"action": "add", "id": "a1", "text": "videos are 50 fps"}
+    forgotten = {"action": "forget", "id": "b2", "text": "no sound"}
+    server.plan = Plan([("recalled", {"entries": []}), ("remembered", added | {"held": True}), ("remembered", forgotten)])
+    server.plan.learned = [added, forgotten]
+    done = client("run", "planning", "x")
+    assert "remembered: videos are 50 fps (waits for a review)\nforgot: no sound\n" in done.err
+    shown = client("show", "task0000000000000000000001").out
+    assert "learned   remembered: videos are 50 fps\nlearned   forgot: no sound\n" in shown
+
+
 def test_cancel(client: Client) -> None:
     task_id = client("run", "planning", "x", "--async").out.strip()
     assert client("cancel", task_id, "--json").json["status"] == "cancelled"

@@ -8,7 +8,9 @@ import psycopg
 import pytest
 
 from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
+from agents.src.memory import Act, Lesson
 from agents.src.services.database import Db
+from agents.src.services.lesson_store import SqlLessonStore
 from agents.src.services.task_store import LARGEST_PAGE, SqlTaskStore
 from agents.src.tasks import (
     Artifact,
@@ -28,6 +30,7 @@ from agents.src.tasks import (
     TaskFilter,
     Usage,
     cancelled,
+    remembered,
 )
 from tests.building import NOON, PATIENCE, SteppedClock, a_brief, a_task, eventually
 from tests.conftest import OpenDb
@@ -35,6 +38,7 @@ from tests.conftest import OpenDb
 MINE = Claim("worker-1", NOON + 20)
 THEIRS = Claim("worker-2", NOON + 20)
 TEXT = Draft(EventType.TEXT, {"text": "hello"})
+LEARNED = remembered(Lesson(action=Act.ADD, id="a167aa41ae7e", text="use argon2"), held=False)
 DONE = Ending(Status.COMPLETED, Draft(EventType.COMPLETED), result=Result(text="Done."))
 WRONG = Failure(type="engine-failed", title="The engine could not be run.", detail="It would not.")
 FAILED = Ending(Status.FAILED, Draft(EventType.FAILED, {"error": WRONG.model_dump()}), error=WRONG)
@@ -204,6 +208,60 @@ def test_a_page_of_large_events_ends_early(open_db: OpenDb) -> None:
             after = page[-1].seq
         assert pages == [[1, 2, 3, 4, 5], [6, 7]]
         assert await house.store.events(run.task.id, 2**31 - 1, 500) == ()
+
+    at_home(open_db, story)
+
+
+def test_a_batch_that_is_written_again_counts_once(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run = await house.run()
+        some = Usage(input_tokens=7, cost_usd=0.5)
+        batches = {1: [TEXT, Draft(EventType.USAGE, {}, some)], 2: [TEXT, LEARNED], 3: [LEARNED]}
+        for batch, drafts in batches.items():
+            for _ in range(3):
+                await house.store.append(run, drafts, batch)
+        await house.store.append(run, batches[1], 1)
+        kinds = [EventType.TEXT, EventType.USAGE, EventType.TEXT, EventType.REMEMBERED, EventType.REMEMBERED]
+        assert [kind for _, kind in await house.log(run.task.id)][2:] == kinds
+        assert (await house.store.get(run.task.id)).usage == some
+        assert len(await SqlLessonStore(house.db, house.clock).waiting()) == 2
+
+    at_home(open_db, story)
+
+
+def test_a_batch_that_is_written_twice_at_once_counts_once(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run, other = await house.run(), a_house(open_db())
+        for batch in range(1, 11):
+            await asyncio.gather(*(each.store.append(run, [TEXT], batch) for each in (house, other, house)))
+        assert [seq for seq, _ in await house.log(run.task.id)] == list(range(1, 2 + 10 + 1))
+
+    at_home(open_db, story)
+
+
+def test_each_attempt_counts_its_batches_anew(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run = await house.run()
+        await house.store.append(run, [TEXT], 1)
+        await house.store.append(run, [TEXT], 2)
+        await house.store.settle(run, again_at(NOON))
+        [fresh] = (await house.store.claim(MINE, 1)).runs
+        await house.store.append(fresh, [TEXT], 1)
+        with pytest.raises(LeaseLost):
+            await house.store.append(run, [TEXT], 2)  # its own, but it is too late to say so
+        kinds = [kind for _, kind in await house.log(run.task.id)]
+        assert kinds.count(EventType.TEXT) == 3
+
+    at_home(open_db, story)
+
+
+def test_followers_hear_of_a_batch_whose_writer_never_did(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run, elsewhere = await house.run(), a_house(open_db())
+        await elsewhere.store.append(run, [TEXT], 1)  # as if the answer to it were lost: this hub has not heard of it
+        with house.hub.follow(run.task.id) as following:
+            await house.store.append(run, [TEXT], 1)
+            assert await following.get() == [()]
 
     at_home(open_db, story)
 

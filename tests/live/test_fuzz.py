@@ -15,7 +15,7 @@ from agents.src.skills import Catalogue, Skill
 from tests.api.house import CATALOGUE, House, served, story
 
 # As in the examples of the document, so that those are carried out: `planning` leaves a `plan.md`.
-PLANNING = Skill(name="planning", description="Plans.", instruction="Plan.", folder=Path("/"), engine="script")
+PLANNING = Skill(name="planning", description="Plans.", instruction="Plan.", folder=Path("/nowhere"), engine="script")
 FUZZED = Catalogue.of([PLANNING, CATALOGUE.get("thumbnails")])
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -26,7 +26,7 @@ async def fuzz(house: House, client: AsyncClient, *options: str) -> None:
         process = await asyncio.create_subprocess_exec(
             *(PROGRAM, "--config-file", CONFIG, "run", f"{server.base_url}/openapi.json", "--no-color"),
             *("--header", f"Authorization: {client.headers['authorization']}", "--checks", "all"),
-            *("--generation-deterministic", *options),
+            *("--generation-deterministic", "--request-timeout", "60", *options),  # the first use of the memory loads a good deal
             cwd=house.parts.settings.state_dir,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

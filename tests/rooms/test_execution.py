@@ -1,14 +1,19 @@
 """One run, from its workspace to its ending."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from agents.src.errors import BudgetExhausted, EngineFailed, Unavailable
+from agents.src.memory import Act, Hit, Lesson, MemoryPage, MemoryStore, Origin, Recall, new_entry
 from agents.src.services.files import FolderFiles
+from agents.src.services.lesson_store import SqlLessonStore
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.tasks import (
     Artifact,
@@ -31,8 +36,9 @@ from agents.src.tasks import (
     Tools,
     Usage,
     Workspace,
+    remembered,
 )
-from agents.src.tasks.execution import LONGEST_TEXT, shortened
+from agents.src.tasks.account import LONGEST_TEXT, shortened
 from tests.building import (
     NOON,
     PATIENCE,
@@ -51,20 +57,26 @@ from tests.building import (
 )
 from tests.conftest import OpenDb
 
+ARGON = Lesson(action=Act.ADD, id="a167aa41ae7e", text="use argon2")
+FPS = Lesson(action=Act.CORRECT, id="b167aa41ae7e", text="videos are 50 fps", rev="r1")
+
 
 class Shaky(SqlTaskStore):
-    """A store whose database is out of reach for the next `outages` writes of a run."""
+    """A store whose database is out of reach for the next `outages` writes of a run, and then for the next `lost` answers."""
 
-    outages = 0
+    outages = lost = 0
 
     def _falter(self) -> None:
         if self.outages:
             self.outages -= 1
             raise Unavailable("The database is away.")
 
-    async def append(self, run: Run, drafts: Sequence[Draft]) -> None:
+    async def append(self, run: Run, drafts: Sequence[Draft], batch: int | None = None) -> None:
         self._falter()
-        await super().append(run, drafts)
+        await super().append(run, drafts, batch)
+        if self.lost:
+            self.lost -= 1
+            raise Unavailable("The database went away before it answered.")
 
     async def settle(self, run: Run, ending: Ending) -> Task:
         self._falter()
@@ -77,6 +89,7 @@ class Bench:
     store: Shaky
     files: FolderFiles
     root: Path
+    lessons: SqlLessonStore
 
     async def run(self, **brief: object) -> Run:
         claim = Claim("worker-1", NOON + 20)
@@ -84,8 +97,8 @@ class Bench:
         assert run
         return run
 
-    def execution(self, run: Run, work: Work, uses_folder: bool = False) -> Execution:
-        return Execution(run, Tools(self.store, {"script": InProcess(work, uses_folder)}, self.files, self.clock))
+    def execution(self, run: Run, work: Work, uses_folder: bool = False, **tools: Any) -> Execution:
+        return Execution(run, Tools(self.store, {"script": InProcess(work, uses_folder)}, self.files, self.clock, **tools))
 
     async def carried(self, work: Work, uses_folder: bool = False, **brief: object) -> Task:
         task = await self.execution(await self.run(**brief), work, uses_folder).carry_out()
@@ -103,7 +116,8 @@ def tell(open_sqlite: OpenDb, root: Path, story: Callable[[Bench], Awaitable[Non
     async def live() -> None:
         clock, db = SteppedClock(), open_sqlite()
         async with asyncio.timeout(PATIENCE):
-            await story(Bench(clock, Shaky(db, Hub(), clock), FolderFiles(root, root / "work", db, clock, 1 << 20), root))
+            files, lessons = FolderFiles(root, root / "work", db, clock, 1 << 20), SqlLessonStore(db, clock)
+            await story(Bench(clock, Shaky(db, Hub(), clock), files, root, lessons))
 
     asyncio.run(live())
 
@@ -379,6 +393,163 @@ def test_a_long_outage_leaves_the_run_unsettled(open_sqlite: OpenDb, tmp_path: P
         with pytest.raises(Unavailable):
             await work
         assert (await bench.store.get(run.task.id)).status is Status.RUNNING
+
+    tell(open_sqlite, tmp_path, story)
+
+
+def test_answers_that_are_lost_double_nothing(open_sqlite: OpenDb, tmp_path: Path) -> None:
+    some = Usage(input_tokens=5, cost_usd=0.5)
+
+    async def learning(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+        yield remembered(ARGON, held=False)
+        yield Draft(EventType.USAGE, {}, some)
+        yield Result(text="Done.")
+
+    async def story(bench: Bench) -> None:
+        bench.store.lost = 3
+        work = asyncio.create_task(bench.carried(learning))
+        for seconds in (1, 2, 4):
+            await eventually(lambda: bench.clock.sleeping == 1)
+            await bench.clock.advance(seconds)
+        task = await work
+        assert task.usage == some
+        assert await bench.kinds(task.id) == [EventType.REMEMBERED, EventType.USAGE, EventType.COMPLETED]
+        assert len(await bench.lessons.waiting()) == 1
+
+    tell(open_sqlite, tmp_path, story)
+
+
+# What is known, and what is learned
+
+
+class Shelf:
+    """Implements what `Recall` asks of a memory: of every skill one entry, or an error."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    async def count(self, skill: str) -> int:
+        if self.error:
+            raise self.error
+        return 1
+
+    async def search(self, query: str, skills: Sequence[str], limit: int) -> tuple[Hit, ...]:
+        return ()
+
+    async def page(self, skills: Sequence[str], cursor: str | None, limit: int) -> MemoryPage:
+        entry = new_entry(skills[0], "b167aa41ae7e", f"known to {skills[0]}", "", Origin("ada", "local", NOON))
+        return MemoryPage((entry,), None)
+
+
+def memory(error: Exception | None = None) -> Recall:
+    return Recall(lambda: cast(MemoryStore, Shelf(error)), 2000)
+
+
+async def showing(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    yield Result(text=", ".join(entry.text for entry in brief.memory))
+
+
+def test_a_run_is_given_what_is_known_when_it_starts(open_sqlite: OpenDb, tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        run = await bench.run()
+        task = await bench.execution(run, showing, memory=memory()).carry_out()
+        assert task and task.result == Result(text="known to noop")
+        recalled = (await bench.log(task.id))[2]
+        assert (recalled.type, recalled.seq) == (EventType.RECALLED, 3)
+        assert recalled.data == {"entries": [{"id": "b167aa41ae7e", "text": "known to noop"}]}
+        assert run.brief.memory == ()
+
+    tell(open_sqlite, tmp_path, story)
+
+
+def test_a_memory_out_of_reach_is_a_warning_and_the_task_runs(open_sqlite: OpenDb, tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        task = await bench.execution(await bench.run(), showing, memory=memory(Unavailable("Qdrant is away."))).carry_out()
+        assert task and (task.status, task.result) == (Status.COMPLETED, Result())
+        warning = (await bench.log(task.id))[2]
+        assert (warning.type, warning.data["code"]) == (EventType.WARNING, "memory_unavailable")
+        assert warning.data["message"].endswith("Qdrant is away.")
+
+    tell(open_sqlite, tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(None, Status.COMPLETED), (BudgetExhausted("All spent."), Status.FAILED), (EngineFailed("It broke."), Status.QUEUED)],
+    ids=["completed", "failed", "tried again"],
+)
+def test_what_a_run_learned_is_kept_however_it_ends(
+    open_sqlite: OpenDb, tmp_path: Path, error: Exception | None, status: Status
+) -> None:
+    async def learning(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+        yield remembered(ARGON, held=False)
+        yield remembered(FPS, held=True)
+        if error:
+            raise error
+        yield Result(text="Done.")
+
+    async def story(bench: Bench) -> None:
+        told: list[tuple[str, Status]] = []
+        run = await bench.run(retries=immediately(1))
+
+        def taught(skill: str) -> None:
+            told.append((skill, status_of(run.task.id)))
+
+        def status_of(task_id: str) -> Status:
+            """As the database has it at this moment."""
+            with closing(sqlite3.connect(tmp_path / "state" / "state.db")) as connection:
+                [(found,)] = connection.execute("select status from task where id = ?", [task_id])
+            return Status(found)
+
+        task = await bench.execution(run, learning, taught=taught).carry_out()
+        assert task and task.status is status
+        if status.ended:
+            assert task.result and task.result.remembered == (ARGON, FPS)
+            assert (await bench.store.get(task.id)).result == task.result
+        assert [taught.lesson for taught in await bench.lessons.waiting()] == [ARGON]
+        assert [taught.lesson for taught in await bench.lessons.held()] == [FPS]
+        assert told == [("noop", status)]
+
+    tell(open_sqlite, tmp_path, story)
+
+
+def test_a_cancelled_run_leaves_what_it_had_learned(open_sqlite: OpenDb, tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        told: list[str] = []
+        learned_it = asyncio.Event()
+
+        async def waiting(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+            yield remembered(ARGON, held=False)
+            learned_it.set()
+            await asyncio.Event().wait()
+
+        execution = bench.execution(await bench.run(), waiting, taught=told.append)
+        work = asyncio.create_task(execution.carry_out())
+        await learned_it.wait()
+        execution.stop(Stop.CANCELLED)
+        task = await work
+        assert task and (task.status, task.result) == (Status.CANCELLED, Result(remembered=(ARGON,)))
+        assert told == ["noop"]
+
+    tell(open_sqlite, tmp_path, story)
+
+
+def test_only_a_run_that_learned_something_is_told_of_and_a_listener_that_fails_harms_nobody(
+    open_sqlite: OpenDb, tmp_path: Path
+) -> None:
+    def failing_listener(skill: str) -> None:
+        raise ValueError(skill)
+
+    async def learning(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+        yield remembered(ARGON, held=False)
+        yield Result(text="Done.")
+
+    async def story(bench: Bench) -> None:
+        told: list[str] = []
+        await bench.execution(await bench.run(), noop, taught=told.append).carry_out()
+        assert told == []
+        task = await bench.execution(await bench.run(), learning, taught=failing_listener).carry_out()
+        assert task and task.status is Status.COMPLETED
 
     tell(open_sqlite, tmp_path, story)
 

@@ -19,15 +19,17 @@ class Log:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.batches: list[list[int]] = []
+        self.counted: list[int] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.error = error
 
-    async def append(self, drafts: Sequence[Draft]) -> None:
+    async def append(self, drafts: Sequence[Draft], batch: int) -> None:
         await self.gate.wait()
         if self.error:
             raise self.error
         self.batches.append([each.data["n"] for each in drafts])
+        self.counted.append(batch)
 
     @property
     def numbers(self) -> list[int]:
@@ -58,7 +60,7 @@ def test_what_comes_while_the_store_is_busy_is_written_together_and_in_order() -
         log.gate.set()
         await recorder.flush()
         assert log.numbers == list(range(50))
-        assert len(log.batches) == 2
+        assert log.counted == [1, 2]
 
     asyncio.run(story())
 

@@ -18,6 +18,7 @@ import uvloop
 
 from agents.src.clock import Clock
 from agents.src.errors import EngineFailed, ProgramFailed, ProgramRefused, TaskFailed
+from agents.src.memory import Recalled, entry_id
 from agents.src.services.processes import processes_of
 from agents.src.services.script import ScriptEngine
 from agents.src.services.script_messages import KEPT_LINES, KEPT_TEXT, LONGEST_LINE, TYPES
@@ -96,6 +97,7 @@ def test_the_program_gets_one_document(stage: Stage) -> None:
     assert result.data == {
         "task": "cut “it”",
         "args": {"n": 1},
+        "memory": [],
         "files": [{"name": "clip.mov", "path": str(stage.workspace.input / "clip.mov")}],
         "input_dir": str(stage.workspace.input),
         "output_dir": str(stage.workspace.output),
@@ -153,10 +155,48 @@ def test_messages_become_drafts(stage: Stage) -> None:
         Draft(EventType.PROGRESS, {"fraction": None, "message": ""}),
         Draft(EventType.PROGRESS, {"fraction": 1.0, "message": ""}),
         Draft(EventType.TEXT, {"text": "hello"}),
-        Draft(EventType.REMEMBERED, {"text": "it rains", "topic": "weather"}),
+        Draft(EventType.REMEMBERED, {"action": "add", "id": entry_id("trial", "it rains"), "text": "it rains"}),
         Draft(EventType.TEXT, {"text": "afterwards"}),
     ]
     assert result == Result(text="all", data={"a": [1, None]})
+
+
+def test_a_program_knows_what_was_learned_and_changes_it(stage: Stage) -> None:
+    memory = (Recalled(id="a167aa41ae7e", text="use bcrypt", section="Auth", rev="r1"), Recalled(id="b" * 12, text="b", rev="r2"))
+    drafts, result = stage.run(
+        """
+        known = json.load(sys.stdin)["memory"]
+        say(type="remember", action="correct", id=known[0]["id"], text="use argon2")
+        say(type="remember", action="forget", id=known[1]["id"])
+        say(type="remember", text="use salt", section="Auth")
+        say(type="remember", text="use salt")
+        say(type="result", data=known)
+        """,
+        memory=memory,
+        review=True,
+    )
+    assert result.data == [entry.model_dump(exclude={"rev"}) for entry in memory]
+    assert [draft.data for draft in drafts] == [
+        {"action": "correct", "id": "a167aa41ae7e", "text": "use argon2", "rev": "r1", "held": True},
+        {"action": "forget", "id": "b" * 12, "text": "b", "rev": "r2", "held": True},
+        {"action": "add", "id": entry_id("trial", "use salt"), "text": "use salt", "section": "Auth", "held": True},
+    ]
+
+
+def test_what_cannot_be_remembered_is_a_warning_and_the_run_goes_on(stage: Stage) -> None:
+    drafts, result = stage.run(
+        """
+        say(type="remember", text="password=" + "swordfish")
+        say(type="remember")
+        say(type="remember", action="forget", id="swordfish")
+        say(type="result", text="done")
+        """
+    )
+    assert {(draft.type, draft.data["code"]) for draft in drafts} == {(EventType.WARNING, "not_remembered")}
+    said = [draft.data["message"] for draft in drafts]
+    assert "looks like a secret (password or key)" in said[0] and "it is empty" in said[1] and "no such entry" in said[2]
+    assert not any("swordfish" in line for line in said)
+    assert result == Result(text="done")
 
 
 def test_what_is_no_message_is_text(stage: Stage) -> None:
@@ -201,6 +241,7 @@ def test_a_program_that_says_nothing_completes(stage: Stage) -> None:
         ('{"type": "progress", "fraction": true}', "progress.fraction"),
         ('{"type": "text"}', "text.text"),
         ('{"type": "remember", "text": 1}', "remember.text"),
+        ('{"type": "remember", "action": "replace", "text": "x"}', "remember.action"),
         ('{"type": "result", "text": null}', "result.text"),
         ('{"type": "error"}', "error.detail"),
     ],

@@ -6,19 +6,18 @@ local    the server on SQLite: for stories that do with it what only a local ser
 """
 
 import os
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.conftest import in_database
 from tests.live.deployed.deployment import deployed, is_named
-from tests.stories.house import House, collect_skills, entering
-from tests.stories.local import LocalServer
+from tests.stories.house import House, entering
+from tests.stories.local import LocalServer, served
 
+SharedMemory = Callable[[str], Mapping[str, str]]
 PLACES = ["sqlite", "postgres", *(["deployed"] if is_named() else [])]
 
 
@@ -32,31 +31,29 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             yield house
     else:
         url: str = request.getfixturevalue("postgres_url")
+        shared_memory: SharedMemory = request.getfixturevalue("shared_memory")
         with (
             new_database(url) as its_url,
-            served(tmp_path_factory.mktemp("postgres"), its_url) as server,
+            served(tmp_path_factory.mktemp("postgres"), its_url, shared_memory("postgres")) as server,
             entering(server) as house,
         ):
             yield house
 
 
 @pytest.fixture(scope="session")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with served(tmp_path_factory.mktemp("sqlite")) as server:
+def local(tmp_path_factory: pytest.TempPathFactory, shared_memory: SharedMemory) -> Iterator[LocalServer]:
+    with served(tmp_path_factory.mktemp("sqlite"), shared_memory=shared_memory("sqlite")) as server:
         yield server
 
 
-@contextmanager
-def served(folder: Path, database_url: str | None = None) -> Iterator[LocalServer]:
-    """A server that answers. It must stop when it is told to, have met no error of its own, and have kept its token to itself."""
-    server = LocalServer(folder, collect_skills(folder / "skills"), database_url)
-    server.start()
-    try:
-        yield server
-    finally:
-        code = server.end(signal.SIGTERM)
-    assert code == -signal.SIGTERM
-    assert not [word for word in ("Traceback", server.token) if word in server.log.read_text()]
+@pytest.fixture(scope="session")
+def shared_memory() -> Iterator[SharedMemory]:
+    """A stand-in for a Qdrant server; what names a collection of it."""
+    from tests.qdrant_double import Double, in_the_background  # brings qdrant-client
+
+    key = "a key of the stories"
+    with in_the_background(Double(key=key)) as url:
+        yield lambda collection: {"QDRANT_URL": url, "QDRANT_API_KEY": key, "QDRANT_COLLECTION": collection}
 
 
 @contextmanager

@@ -9,7 +9,7 @@ The skills are those that ship and those in `skills/`.
 import json
 import shutil
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,10 @@ class Place(Protocol):
     @property
     def token(self) -> str:
         """The root token."""
+
+    @property
+    def shared_memory(self) -> Mapping[str, str]:
+        """The variables that name the Qdrant where its skills' memories meet others."""
 
     def lose(self, worker: int, processes: Set[int]) -> None:
         """Kills the process that works at a run, as when its machine is lost, and lets come back what would come back.
@@ -113,4 +117,5 @@ def collect_skills(folder: Path) -> Path:
     for source in (ROOT / "agents" / "skills", Path(__file__).parent / "skills"):
         shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(folder / "slow" / "main.py", folder / "once")
+    shutil.copy(folder / "apprentice" / "main.py", folder / "novice")
     return folder

@@ -7,21 +7,27 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Set
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
-from tests.stories.house import ROOT
+from tests.stories.house import ROOT, collect_skills
 
 AGENTS = [sys.executable, "-c", "from agents.src.cli.main import main; main()"]
 REHEARSAL = ROOT / "agents" / "skills" / "planning" / "rehearsals" / "plan.yaml"
 PATIENCE = 30
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class LocalServer:
     """Implements `Place`. It can be ended and started again, at the same address and with the same state."""
 
-    def __init__(self, folder: Path, skills: Path, database_url: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, skills: Path, database_url: str | None = None, shared_memory: Mapping[str, str] = NONE
+    ) -> None:
         self.token = secrets.token_urlsafe(32)
+        self.shared_memory = shared_memory
         self._port = free_port()
         self._folder = folder
         self._environment = {
@@ -33,6 +39,7 @@ class LocalServer:
             "MODAL_INVOKE_TOKEN": self.token,
             "MODAL_INVOKE_REHEARSAL": str(REHEARSAL),
             **({"DATABASE_URL": database_url} if database_url else {}),
+            **shared_memory,
         }
         (folder / "home").mkdir(parents=True)
         self._process: subprocess.Popen[str] | None = None
@@ -81,6 +88,19 @@ class LocalServer:
     def agents(self, *words: str) -> str:
         command = [*AGENTS, *words]
         return subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+
+
+@contextmanager
+def served(folder: Path, database_url: str | None = None, shared_memory: Mapping[str, str] = NONE) -> Iterator[LocalServer]:
+    """A server that answers. It must stop when it is told to, have met no error of its own, and have kept its token to itself."""
+    server = LocalServer(folder, collect_skills(folder / "skills"), database_url, shared_memory)
+    server.start()
+    try:
+        yield server
+    finally:
+        code = server.end(signal.SIGTERM)
+    assert code == -signal.SIGTERM
+    assert not [word for word in ("Traceback", server.token) if word in server.log.read_text()]
 
 
 def free_port() -> int:

@@ -15,7 +15,11 @@ SUBMISSIONS = {
     ),
     "a path for a skill": (
         {"skill": "../../etc", "task": "x"},
-        (404, "unknown-skill", 'There is no skill "../../etc"; there are: media-processing, once, planning, slow.'),
+        (
+            404,
+            "unknown-skill",
+            'There is no skill "../../etc"; there are: apprentice, media-processing, novice, once, planning, slow.',
+        ),
     ),
     "no task": (
         {"skill": "slow"},

@@ -1,12 +1,17 @@
 """Reading request bodies without ever holding more than the limit."""
 
 from collections.abc import AsyncIterator
+from typing import TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
+from agents.src.api.errors import invalid
 from agents.src.errors import InvalidRequest, TooLarge, UnsupportedMediaType
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def declared_length(request: Request) -> int:
@@ -38,6 +43,15 @@ async def json_body(request: Request, limit: int) -> bytes:
     if not body:
         raise InvalidRequest("The body is empty; send a JSON object.")
     return body
+
+
+async def read_body(request: Request, model: type[Model], limit: int) -> Model:
+    """What the JSON says. Raises UnsupportedMediaType, TooLarge, InvalidRequest."""
+    body = await json_body(request, limit)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from None
 
 
 def limited(request: Request, limit: int) -> Request:

@@ -24,10 +24,12 @@ STATUS: dict[type[Problem], int] = {
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.Conflict: 409,
+    errors.RevisionMoved: 412,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.UnsatisfiableRange: 416,
     errors.Invalid: 422,
+    errors.RevisionRequired: 428,
     errors.RateLimited: 429,
     errors.InternalError: 500,
     errors.Unavailable: 503,
@@ -112,6 +114,13 @@ def unexpected(request: Request, error: Exception) -> Response:
     return respond(errors.InternalError(f"Something went wrong here; the server's log has it as incident {incident}."))
 
 
+def known_methods(request: Request, error: HTTPException) -> list[str]:
+    """Those of the path. Starlette itself tells the methods of one route only, where several have the path."""
+    routes = [route for route in request.app.state.routes if route.path_regex.fullmatch(request.url.path)]
+    told = (error.headers or {}).get("Allow", "").split(", ")
+    return sorted({*told, *(method for route in routes for method in route.methods)} - {""})
+
+
 def install(app: FastAPI) -> None:
     """Makes every error of the app an `application/problem+json`."""
 
@@ -129,7 +138,7 @@ def install(app: FastAPI) -> None:
         if not isinstance(error, HTTPException):
             raise error
         if error.status_code == 405:
-            allow = (error.headers or {}).get("Allow", "")
+            allow = ", ".join(known_methods(request, error))
             return respond(errors.MethodNotAllowed(f"{request.method} is not known here; use {allow}.", allow=allow))
         if error.status_code == 404:
             return respond(errors.UnknownRoute("There is nothing at this path; see /docs."))

@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 from agents.src import errors
 from agents.src.api.errors import MEDIA_TYPE, render, status_of
+from agents.src.api.memory_views import CorrectionRequest, EntryRequest, EntryView, HitView, VerdictRequest
 from agents.src.api.views import EventView, SkillView, TaskView
 from agents.src.errors import Problem
 from agents.src.skills import SkillRequest
@@ -22,6 +23,13 @@ EXAMPLES: dict[type[Problem], str] = {
     errors.UnknownTask: "There is no task of this id, or it is not yours.",
     errors.UnknownFile: "There is no file of this id, or it is not yours.",
     errors.UnknownArtifact: "The task has no artifact of this name.",
+    errors.UnknownEntry: "The memory of planning has no entry a167aa41ae7e.",
+    errors.UnknownLesson: "There is no lesson of this number, or it is of a skill that this token does not allow.",
+    errors.IllegalMove: "Lesson 7 is taken, not held; it cannot become new.",
+    errors.RevisionMoved: "The entry a167aa41ae7e is at revision 5f0c2d9a7b31e846 now. Look at it, then decide.",
+    errors.RevisionRequired: 'Send `If-Match: "REV"` with the revision you have seen (`ETag` has it), or `If-Match: *`.',
+    errors.InvalidMemory: "text: There is nothing in it.",
+    errors.LooksSecret: "It looks like a secret (AWS Access Key), and is not shared. Keep it in a vault, and say where it lies.",
     errors.AlreadyEnded: "The task has already ended: it is completed.",
     errors.TooLarge: "The body may have at most 1048576 bytes.",
     errors.UnsupportedMediaType: "Send the request as application/json.",
@@ -85,6 +93,13 @@ def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     return responses
 
 
+def body_of(model: type[BaseModel], **examples: Any) -> dict[str, Any]:
+    """How to describe a JSON body that a route reads by itself; the model is one of `own_schemas`."""
+    named = {name: {"value": value} for name, value in examples.items()}
+    content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "examples": named}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
 def example_of(problem: type[Problem]) -> Problem:
     return problem(EXAMPLES[problem], **MEMBERS.get(problem, {}))
 
@@ -120,10 +135,15 @@ def own_schemas() -> dict[str, Any]:
     schemas: dict[str, Any] = {}
     modes: dict[type[BaseModel], JsonSchemaMode] = {
         SkillRequest: "validation",
+        EntryRequest: "validation",
+        CorrectionRequest: "validation",
+        VerdictRequest: "validation",
         ProblemView: "serialization",
         EventView: "serialization",
         SkillView: "serialization",
         TaskView: "serialization",
+        EntryView: "serialization",
+        HitView: "serialization",
     }
     for model, mode in modes.items():
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode=mode)

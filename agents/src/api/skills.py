@@ -5,13 +5,12 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
-from pydantic import ValidationError
 
 from agents.src import errors
 from agents.src.api.auth import caller_of
-from agents.src.api.body import json_body
-from agents.src.api.errors import invalid, respond, unexpected
-from agents.src.api.openapi import EVERYWHERE, RATE, documented, header
+from agents.src.api.body import read_body
+from agents.src.api.errors import respond, unexpected
+from agents.src.api.openapi import EVERYWHERE, RATE, body_of, documented, header
 from agents.src.api.preferences import DEFAULT_WAIT, LONGEST_WAIT, read_preference
 from agents.src.api.views import EXAMPLE_ID, Listing, SkillView, TaskView
 from agents.src.bootstrap import Parts
@@ -31,22 +30,11 @@ SUBMITTED: dict[int | str, dict[str, Any]] = {
         *(errors.InvalidRequest, errors.InvalidArguments, errors.KeyReused, *EVERYWHERE),
     ),
 }
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"$ref": "#/components/schemas/SkillRequest"},
-                "examples": {
-                    "planning": {"value": {"skill": "planning", "task": "Create auth system plan"}},
-                    "media": {
-                        "value": {"skill": "media-processing", "task": "convert clip.mov to MP4", "files": [EXAMPLE_ID]},
-                    },
-                },
-            }
-        },
-    }
-}
+BODY = body_of(
+    SkillRequest,
+    planning={"skill": "planning", "task": "Create auth system plan"},
+    media={"skill": "media-processing", "task": "convert clip.mov to MP4", "files": [EXAMPLE_ID]},
+)
 PREFER = Header(
     alias="Prefer",
     description=f"`wait=N` (seconds, default {DEFAULT_WAIT}, at most {LONGEST_WAIT}), `respond-async`, or both (RFC 7240).",
@@ -84,7 +72,7 @@ async def submit_quickly(request: Request) -> Response:
 
 async def submit(request: Request, caller: Caller) -> Response:
     parts: Parts = request.app.state.parts
-    wanted = read_request(await json_body(request, parts.settings.max_body_bytes))
+    wanted = await read_body(request, SkillRequest, parts.settings.max_body_bytes)
     preference = read_preference(",".join(request.headers.getlist("prefer")))
     task_id = parts.clock.new_id()
     # Followed from before it exists, so that its end needs no look into the database.
@@ -108,13 +96,6 @@ def answer(task: Task, dispatched: Dispatched, applied: str | None) -> Response:
         headers["RateLimit"] = f'"default";r={left.remaining};t={math.ceil(left.reset)}'
     body = TaskView.of(task).model_dump_json()
     return Response(body, 200 if task.status.ended else 202, headers, "application/json")
-
-
-def read_request(body: bytes) -> SkillRequest:
-    try:
-        return SkillRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
 
 
 def read_key(header: str | None) -> str | None:

@@ -8,6 +8,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.src.clock import iso
+from agents.src.memory import Lesson
 from agents.src.skills import Skill
 from agents.src.tasks import Event, EventType, Failure, FileInfo, Status, Task, Totals, Usage
 
@@ -45,6 +46,7 @@ class ResultView(BaseModel):
     text: str
     data: Any = None
     artifacts: list[ArtifactView]
+    remembered: list[Lesson] = Field(description="What it learned, for later tasks of the skill, in order.")
 
 
 class TaskView(BaseModel):
@@ -69,6 +71,9 @@ class TaskView(BaseModel):
                                 "media_type": "text/markdown",
                                 "url": f"/api/tasks/{EXAMPLE_ID}/artifacts/plan.md",
                             }
+                        ],
+                        "remembered": [
+                            {"action": "add", "id": "a167aa41ae7e", "text": "Use argon2, not bcrypt.", "section": "", "rev": None}
                         ],
                     },
                     "error": None,
@@ -141,7 +146,8 @@ def result_of(task: Task) -> ResultView | None:
         )
         for artifact in task.result.artifacts
     ]
-    return ResultView.model_construct(text=task.result.text, data=task.result.data, artifacts=artifacts)
+    result = task.result
+    return ResultView.model_construct(text=result.text, data=result.data, artifacts=artifacts, remembered=list(result.remembered))
 
 
 class EventView(BaseModel):

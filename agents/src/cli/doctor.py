@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import typer
@@ -23,9 +24,14 @@ from agents.src.services.claude_environment import find_claude, launcher
 from agents.src.services.markdown import read_catalogue
 from agents.src.settings import Settings, Surroundings
 
+if TYPE_CHECKING:
+    from agents.src.services.qdrant import Standing
+
 OLDEST = (3, 11)
 PATIENCE = 20.0
 """Seconds that a program gets to tell its version."""
+EASY = 5000
+"""Entries that the embedded Qdrant bears with ease."""
 
 
 class State(StrEnum):
@@ -79,7 +85,7 @@ async def examine(settings: Settings, around: Surroundings) -> list[Finding]:
         claude_code,
         lambda: credentials(settings),
         ffmpeg,
-        qdrant,
+        lambda: qdrant(settings),
         lambda: modal(around),
         lambda: server(settings, around),
     ]
@@ -163,8 +169,30 @@ def bundled_ffmpeg() -> str | None:
         return None
 
 
-async def qdrant() -> Finding:
-    return Finding("Qdrant", State.OK, "not used by this version")
+async def qdrant(settings: Settings) -> Finding:
+    """Looks only: nothing is made there. Configured and not to be used is an error, for nothing would be remembered."""
+    try:
+        standing = await standing_of(settings)
+    except Problem as problem:
+        remedy = "Set QDRANT_URL and QDRANT_API_KEY right, or unset them to keep the memory in MODAL_INVOKE_STATE_DIR."
+        return Finding("Qdrant", State.BROKEN, problem.detail, remedy)
+    count = standing.entries or 0
+    kept = "nothing kept yet" if standing.entries is None else f"{count} entr{'y' if count == 1 else 'ies'}"
+    if settings.qdrant_url is not None:
+        found = f"version {standing.version} at {standing.place}, {kept} in the collection {standing.collection}"
+        return Finding("Qdrant", State.OK, found)
+    slow = ": so many are slow to search without a server; set QDRANT_URL" if count > EASY else ""
+    return Finding("Qdrant", State.OK, f"embedded, in {standing.place}, {kept}{slow}")
+
+
+async def standing_of(settings: Settings) -> "Standing":
+    from agents.src.services.qdrant import open_memory  # brings what reads Qdrant's answers
+
+    memory = open_memory(settings)
+    try:
+        return await memory.standing()
+    finally:
+        await memory.close()
 
 
 async def modal(around: Surroundings) -> Finding:

@@ -7,7 +7,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
 
 from agents.src.bootstrap import Parts
-from agents.src.cli.output import clean, note, stderr
+from agents.src.cli.output import clean, learned, note, stderr
 from agents.src.errors import Unavailable
 from agents.src.tasks import Event, EventType, Task, tail
 
@@ -80,8 +80,10 @@ def describe(event: Event) -> str:
             return "started" if data.get("attempt", 1) == 1 else f"started, attempt {data['attempt']}"
         case EventType.PROGRESS | EventType.WARNING:
             line = data.get("message") or ""
-        case EventType.TEXT | EventType.STDERR | EventType.REMEMBERED:
+        case EventType.TEXT | EventType.STDERR:
             line = data.get("text") or ""
+        case EventType.REMEMBERED:
+            line = learned(data) + (" (waits for a review)" if data.get("held") else "")
         case EventType.TOOL_CALL:
             line = f"uses {data.get('name', 'a tool')}"
         case EventType.REQUEUED:
@@ -90,7 +92,7 @@ def describe(event: Event) -> str:
             line = "is being cancelled"
         case _:
             line = ""
-    prefix = {EventType.WARNING: "warning: ", EventType.REMEMBERED: "remembered: "}.get(event.type, "")
+    prefix = "warning: " if event.type is EventType.WARNING else ""
     return prefix + " ".join(clean(str(line)).split()) if line else ""
 
 

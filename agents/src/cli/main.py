@@ -1,32 +1,16 @@
-"""The command line: mounts the commands, and tells an error in one line."""
+"""The command line: mounts the commands."""
 
-import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from agents import __version__
-from agents.src.cli import doctor, invoke, migrate, rehearse, serve, skills, tasks, token
-from agents.src.errors import Invalid, Misconfigured, Problem
-
-FAILED, USAGE = 1, 2
-
-
-class Root(TyperGroup):
-    """Turns a `Problem` of any command into `error: …` on stderr and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except Problem as problem:
-            print(f"error: {problem.detail}", file=sys.stderr)
-            raise typer.Exit(USAGE if isinstance(problem, (Invalid, Misconfigured)) else FAILED) from None
-
+from agents.src.cli import doctor, invoke, memory, migrate, rehearse, serve, skills, tasks, token
+from agents.src.cli.exits import Telling
 
 app = typer.Typer(
     name="agents",
-    cls=Root,
+    cls=Telling,
     help="Run Claude Code skills: here, over HTTP, or on Modal.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted. `docs/cli.md` has the rest.",
     no_args_is_help=True,
@@ -38,6 +22,7 @@ app.command()(serve.serve)
 app.command()(invoke.invoke)
 app.add_typer(skills.app, name="skills")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(memory.app, name="memory")
 app.add_typer(token.app, name="token")
 app.command()(rehearse.rehearse)
 app.command()(doctor.doctor)

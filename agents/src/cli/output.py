@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -95,6 +95,12 @@ def spent(usage: Usage) -> str:
     """`1,234 tokens in, 567 out, $0.0123`; empty where nothing was used."""
     read = usage.input_tokens + usage.cache_read_tokens + usage.cache_creation_tokens
     return f"{read:,} tokens in, {usage.output_tokens:,} out, ${usage.cost_usd:.4f}" if read or usage.output_tokens else ""
+
+
+def learned(lesson: Mapping[str, Any]) -> str:
+    """`remembered: text`, `corrected: text` or `forgot: text`."""
+    verb = {"correct": "corrected", "forget": "forgot"}.get(lesson.get("action", ""), "remembered")
+    return f"{verb}: {lesson.get('text') or lesson.get('id', '')}"
 
 
 def sized(artifact: Artifact) -> str:

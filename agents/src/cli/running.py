@@ -1,6 +1,7 @@
 """What every command does around its own work: read the settings, set up the log, open the state, close it again."""
 
 import asyncio
+import getpass
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -22,12 +23,20 @@ def quiet_settings() -> Settings:
 
 def with_skills(settings: Settings) -> Parts:
     """All parts; only tasks that are submitted here run here."""
-    return bootstrap(settings, alone=True)
+    return bootstrap(settings, alone=True, author=author())
 
 
 def state_only(settings: Settings) -> Parts:
     """Parts without skills and engines: what is kept can be looked at though a skill is broken."""
     return bootstrap(settings, alone=True, catalogue=Catalogue.of(()), engines={})
+
+
+def author() -> str:
+    """Who uses the command line, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a user id without a name
+        return "local"
 
 
 def with_parts(assemble: Assemble, work: Callable[[Parts], Awaitable[T]]) -> T:

@@ -13,6 +13,7 @@ from rich.prompt import Confirm
 
 from agents.src.bootstrap import bootstrap
 from agents.src.cli.output import note, stderr
+from agents.src.cli.running import author
 from agents.src.errors import Misconfigured
 from agents.src.services.logs import configure_logs
 from agents.src.settings import MINIMUM_TOKEN_LENGTH, Settings, read_settings
@@ -41,7 +42,8 @@ def serve(
     with listen(host, port) as listener:
         from agents.src.api.server import serve_parts  # brings FastAPI, which no other command needs
 
-        serve_parts(bootstrap(settings), listener, tell_ready, log_requests=settings.log_level.lower() == "debug")
+        parts = bootstrap(settings, author=author())
+        serve_parts(parts, listener, tell_ready, log_requests=settings.log_level.lower() == "debug")
 
 
 def tell_ready(url: str) -> None:

@@ -1,4 +1,4 @@
-"""`agents skills`: what can be asked for, and whether it is declared well."""
+"""`agents skills`: what can be asked for, whether it is declared well, and how it is built from local skills."""
 
 import json
 from dataclasses import asdict
@@ -7,12 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-from agents.src.cli.output import AsJson, print_json, print_table, print_text
-from agents.src.services.markdown import examine, read_catalogue
+from agents.src.cli.output import AsJson, note, print_json, print_table, print_text
+from agents.src.errors import InvalidSkill
+from agents.src.services import skill_build
+from agents.src.services.markdown import examine, read_catalogue, shown
+from agents.src.services.skill_build import Comparison, State
+from agents.src.services.skill_md import second_opinion
 from agents.src.settings import read_settings
 from agents.src.skills import Skill
 
 app = typer.Typer(help="The skills there are, and whether their info.md is right.", no_args_is_help=True)
+
+Dirs = Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders with a SKILL.md, or folders of such.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The catalogue; default MODAL_INVOKE_SKILLS_DIR.")]
+IN_STEP = (State.IN_STEP, State.CLOUDS_OWN)
+REFUSED = (State.EDITED, State.HAND_WRITTEN)
 
 
 @app.command("list")
@@ -54,6 +63,102 @@ def check(
             print(f"OK: {len(skills)} skill{'' if len(skills) == 1 else 's'}")
     if faults:
         raise typer.Exit(1)
+
+
+@app.command()
+def build(
+    dirs: Dirs,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if a build is due or refused.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also over what was written by hand.")] = False,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build cloud skills from local ones: info.md from SKILL.md, with the files beside it.
+
+    The cloud's own keys in info.md, the text beside its markers and its memory.md stay. Exit code 1 if a skill is refused.
+    """
+    compared = skill_build.compare_all(dirs, out or read_settings().skills_dir)
+    _warn(compared)
+    results = [_build(one, check=check, force=force) for one in compared]
+    ok = all(result["ok"] for result in results)
+    if as_json:
+        print_json({"ok": ok, "skills": results})
+    else:
+        _print_results(results)
+    if not ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def sync(dirs: Dirs, out: Out = None, as_json: AsJson = False) -> None:
+    """Show how local skills and cloud skills differ, both ways, and write nothing. Exit code 1 if they do."""
+    skills_dir = out or read_settings().skills_dir
+    compared = skill_build.compare_all(dirs, skills_dir)
+    compared += skill_build.only_cloud(compared, skills_dir)
+    ok = all(one.state in IN_STEP for one in compared)
+    if as_json:
+        print_json({"ok": ok, "skills": [_compared(one) for one in compared]})
+    else:
+        print_table(
+            ("skill", "state", "local"), [(one.name, one.state, shown(one.local) if one.local else "") for one in compared]
+        )
+        for one in compared:
+            print_text("\n".join(["", *one.why, *_changes(one)])) if one.state not in IN_STEP else None
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _warn(compared: list[Comparison]) -> None:
+    for one in compared:
+        for warning in one.warnings:
+            note(f"warning: {warning}")
+        for words in second_opinion(one.local.parent) if one.local and one.state != State.FAULTY else []:
+            note(f"warning: {shown(one.local) if one.local else one.name}: skills-ref says: {words}")
+
+
+def _build(one: Comparison, *, check: bool, force: bool) -> dict[str, Any]:
+    """What became of one skill: `in step`, `built` with the files that were written or removed, `build due`, or why not."""
+    may = one.state in (State.ONLY_LOCAL, State.DUE) or (force and one.state in REFUSED)
+    result: dict[str, Any] = {"skill": one.name, "state": one.state, "ok": one.state == State.IN_STEP or (may and not check)}
+    result |= {"why": [] if may else list(one.why), "files": [shown(path) for path in skill_build.due(one)] if may else []}
+    if may and not check:
+        try:
+            skill_build.build(one)
+            result["state"] = "built"
+        except InvalidSkill as problem:
+            result |= {"state": State.FAULTY, "ok": False, "why": [problem.detail], "files": []}
+    return result
+
+
+def _print_results(results: list[dict[str, Any]]) -> None:
+    for result in results:
+        for reason in result["why"]:
+            print_text(reason)
+        if result["files"]:
+            print_text(f"{result['state']}: {', '.join(result['files'])}")
+    count = sum(result["state"] == State.IN_STEP for result in results)
+    if count == len(results):
+        print(f"OK: {count} skill{'' if count == 1 else 's'} in step")
+
+
+def _compared(one: Comparison) -> dict[str, Any]:
+    return {
+        "skill": one.name,
+        "state": one.state,
+        "local": shown(one.local) if one.local else None,
+        "cloud": shown(one.cloud),
+        "why": list(one.why),
+        "files": [shown(path) for path in skill_build.due(one)],
+        "diff": one.difference(),
+    }
+
+
+def _changes(one: Comparison) -> list[str]:
+    if one.state in (State.EDITED, State.HAND_WRITTEN):
+        return [one.difference()]
+    if one.state == State.ONLY_CLOUD:
+        return [f"{shown(one.cloud)} was built, and none of the folders has its SKILL.md"]
+    return [f"{one.state}: {shown(path)}" for path in skill_build.due(one)]
 
 
 def _as_dict(skill: Skill) -> dict[str, Any]:

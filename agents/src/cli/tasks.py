@@ -8,6 +8,7 @@ from agents.src.bootstrap import Parts
 from agents.src.cli.follow import Screen, follow
 from agents.src.cli.output import (
     AsJson,
+    learned,
     moment,
     note,
     outcome,
@@ -110,7 +111,7 @@ async def find(parts: Parts, text: str) -> Task:
 
 
 def print_task(task: Task) -> None:
-    artifacts = task.result.artifacts if task.result else ()
+    artifacts, lessons = (task.result.artifacts, task.result.remembered) if task.result else ((), ())
     print_fields(
         [
             ("id", task.id),
@@ -124,6 +125,7 @@ def print_task(task: Task) -> None:
             ("finished", moment(task.finished_at)),
             ("used", spent(task.usage)),
             *(("artifact", sized(artifact)) for artifact in artifacts),
+            *(("learned", learned(lesson.model_dump())) for lesson in lessons),
         ]
     )
     if task.result and (task.result.text or task.result.data is not None):

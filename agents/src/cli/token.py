@@ -106,11 +106,11 @@ def checked_rate(text: str) -> Rate:
         raise InvalidRequest(f"--rate: {error}.") from None
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, option: str = "--expires") -> float:
     """`90d` → seconds. Raises InvalidRequest."""
     match = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text.strip())
     if not match:
-        raise InvalidRequest(f"--expires: a duration looks like 90d, 12h or 30m, not {text!r}.")
+        raise InvalidRequest(f"{option}: a duration looks like 90d, 12h or 30m, not {text!r}.")
     return float(int(match[1]) * UNITS[match[2]])
 
 

@@ -13,20 +13,25 @@ import structlog
 from pydantic import SecretStr
 
 from agents.src.errors import EngineFailed, ModelRefused
+from agents.src.memory import Inspect, Notebook
 from agents.src.services.claude_credentials import Credentials, CredentialSource
 from agents.src.services.claude_environment import find_claude, launcher
 from agents.src.services.claude_errors import broken, failure_of
 from agents.src.services.claude_events import Meter, drafts, renamed
+from agents.src.services.claude_memory import REMEMBER, SERVER, Discretion, memory_server, notes_for
 from agents.src.services.claude_tools import ToolRules, read_rules
 from agents.src.services.messages_proxy import messages_proxy
 from agents.src.services.processes import MARK, end_run, to_the_end
 from agents.src.services.rehearsal import Rehearsal, Script
+from agents.src.services.secrets import looks_secret
 from agents.src.tasks import Brief, Draft, EventType, Result, Workspace
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions, Message, ResultMessage
     from claude_agent_sdk.types import EffortLevel, HookContext, HookInput, PreToolUseHookInput, SyncHookJSONOutput
 
+Heard = asyncio.Queue["Message | Draft | Exception | None"]
+"""What Claude Code says, and what it wants remembered, in order; None at the end."""
 QUEUED = 64  # messages read ahead of the reader
 LARGEST_MESSAGE = 64 << 20  # bytes; one message may hold a whole file
 QUIET = {
@@ -57,6 +62,8 @@ class ClaudeEngine:
     """The `claude` program; None finds it."""
     retries: int = 6
     environment: Mapping[str, str] = field(default_factory=dict)
+    inspect: Inspect = looks_secret
+    """Why a text may not be remembered."""
 
     uses_folder = True
 
@@ -66,19 +73,25 @@ class ClaudeEngine:
         from claude_agent_sdk import ResultMessage
 
         folder = workspace.folder.resolve()
-        meter, result = Meter(), None
+        meter, discretion, result = Meter(), Discretion(self.inspect), None
+        heard: Heard = asyncio.Queue(QUEUED)
         async with AsyncExitStack() as stack:
             stage = await stack.enter_async_context(Rehearsal(self.rehearsal)) if self.rehearsal else None
             if stage:
                 yield Draft(EventType.WARNING, {"code": "rehearsal", "message": announcement(stage.script)})
             program = await self._prepare(stack, stage, workspace)
             names = names_of(folder, program.parent.resolve())
-            rules = read_rules(brief.claude.allowed_tools, folder)
+            rules = read_rules((*brief.claude.allowed_tools, REMEMBER), folder)
             options = _options(brief, program, rules, workspace.run_id, names)
-            messages = await stack.enter_async_context(aclosing(_messages(prompt_of(brief), options, workspace.run_id)))
+            notebook = Notebook(brief.skill, brief.memory, self.inspect)
+            options.mcp_servers = {SERVER: memory_server(notebook, heard.put, names, held=brief.review)}
+            messages = await stack.enter_async_context(aclosing(_messages(prompt_of(brief), options, workspace.run_id, heard)))
             async for message in messages:
+                if isinstance(message, Draft):
+                    yield message
+                    continue
                 for draft in drafts(message, names):
-                    yield draft
+                    yield discretion.over(draft)
                 if isinstance(message, ResultMessage):
                     yield meter.usage_of(message)
                     result = message
@@ -122,6 +135,11 @@ def prompt_of(brief: Brief) -> str:
     return "\n\n".join(parts)
 
 
+def system_prompt_of(brief: Brief) -> str:
+    """What Claude Code's own system prompt is followed by."""
+    return "\n\n".join((brief.instruction, SURROUNDINGS, notes_for(brief.memory)))
+
+
 def _options(brief: Brief, program: Path, rules: ToolRules, run_id: str, names: Mapping[str, str]) -> "ClaudeAgentOptions":
     from claude_agent_sdk import ClaudeAgentOptions, HookMatcher
 
@@ -135,7 +153,7 @@ def _options(brief: Brief, program: Path, rules: ToolRules, run_id: str, names: 
         cli_path=program,
         cwd=rules.folder,
         env={MARK: run_id},
-        system_prompt={"type": "preset", "preset": "claude_code", "append": f"{brief.instruction}\n\n{SURROUNDINGS}"},
+        system_prompt={"type": "preset", "preset": "claude_code", "append": system_prompt_of(brief)},
         verbatim_prompts=True,  # a caller's `@/etc/passwd` or `/command` is text
         model=wanted.model,
         effort=cast("EffortLevel | None", wanted.effort),
@@ -163,18 +181,19 @@ def _denial(reason: str) -> "SyncHookJSONOutput":
     }
 
 
-async def _messages(prompt: str, options: "ClaudeAgentOptions", run_id: str) -> AsyncGenerator["Message", None]:
-    """What Claude Code says, until it ends. Closing this, or cancelling who reads it, ends all of the run's processes.
+async def _messages(
+    prompt: str, options: "ClaudeAgentOptions", run_id: str, heard: Heard
+) -> AsyncGenerator["Message | Draft", None]:
+    """What is heard until Claude Code ends. Closing this, or cancelling who reads it, ends all of the run's processes.
 
     The SDK runs in a task of its own, so that its cancel scopes are entered and left in one place whoever closes this.
     """
     from claude_agent_sdk import ResultMessage
 
-    queue: asyncio.Queue[Message | Exception | None] = asyncio.Queue(QUEUED)
-    reader = asyncio.create_task(_read(prompt, options, queue))
+    reader = asyncio.create_task(_read(prompt, options, heard))
     finished = False
     try:
-        while (item := await queue.get()) is not None:
+        while (item := await heard.get()) is not None:
             if not isinstance(item, Exception):
                 finished = finished or isinstance(item, ResultMessage)
                 yield item
@@ -191,16 +210,16 @@ async def _end(run_id: str, reader: asyncio.Task[None]) -> None:
     await asyncio.wait({reader})
 
 
-async def _read(prompt: str, options: "ClaudeAgentOptions", queue: "asyncio.Queue[Message | Exception | None]") -> None:
+async def _read(prompt: str, options: "ClaudeAgentOptions", heard: Heard) -> None:
     from claude_agent_sdk import query
 
     try:
         async with aclosing(cast("AsyncGenerator[Message, None]", query(prompt=prompt, options=options))) as messages:
             async for message in messages:
-                await queue.put(message)
+                await heard.put(message)
     except Exception as error:  # noqa: BLE001  # whatever ends the other process's stream, who waits for it must hear of it
-        await queue.put(error)
-    await queue.put(None)
+        await heard.put(error)
+    await heard.put(None)
 
 
 def _outcome(result: "ResultMessage | None", stage: Rehearsal | None, names: Mapping[str, str]) -> Result:

@@ -54,7 +54,7 @@ def _examine_catalogue(folder: Path, *, deep: bool) -> tuple[list[Skill], list[F
         return _examine_files([path / INFO for path in skills], deep=deep)
     why = "there is no skill in this folder" if folder.is_dir() else "there is no such folder"
     advice = f"{why}; make a folder for a skill in it, with an {INFO}, or set MODAL_INVOKE_SKILLS_DIR"
-    return [], [Fault(1, "", advice, _shown(folder))]
+    return [], [Fault(1, "", advice, shown(folder))]
 
 
 def _examine_files(paths: Iterable[Path], *, deep: bool) -> tuple[list[Skill], list[Fault]]:
@@ -65,25 +65,32 @@ def _examine_files(paths: Iterable[Path], *, deep: bool) -> tuple[list[Skill], l
         if isinstance(found, Skill):
             skills.append(found)
         else:
-            faults += [replace(fault, file=_shown(path)) for fault in found]
+            faults += [replace(fault, file=shown(path)) for fault in found]
     return skills, faults
 
 
 def _read(path: Path, *, deep: bool) -> Skill | list[Fault]:
     try:
-        front, body = _split(path.read_text(encoding="utf-8-sig"))
-        reading = read_yaml(front)
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return [Fault(1, "", f"there is no {INFO} here; write one, or take the folder away")]
     except (UnicodeDecodeError, OSError):
         return [Fault(1, "", "this cannot be read; make it a readable text file in UTF-8")]
+    return read_text(path, text, path.absolute().parent, deep=deep)
+
+
+def read_text(path: Path, text: str, beside: Path, *, deep: bool = True) -> Skill | list[Fault]:
+    """The skill that this text would declare as the info.md at `path`, with its program in the folder `beside`."""
+    try:
+        front, body = _split(text)
+        reading = read_yaml(front)
     except UnreadableYaml as error:
         return [Fault(error.line, "", str(error))]
     if not isinstance(reading.value, dict | None):
         return [Fault(reading.lines[()], "", "the frontmatter is not a mapping; write lines such as name: planning")]
     skill = read_skill(path.absolute().parent, reading.value or {}, reading.lines, body, deep=deep)
     faults = [Fault(*wrong) for wrong in reading.wrong] + (
-        skill if isinstance(skill, list) else _program_faults(skill, reading.lines)
+        skill if isinstance(skill, list) else _program_faults(skill, beside, reading.lines)
     )
     return sorted(faults, key=lambda fault: fault.line) or skill
 
@@ -101,10 +108,10 @@ def _split(text: str) -> tuple[str, str]:
     return "\n" * above + front, body.strip()
 
 
-def _program_faults(skill: Skill, lines: dict[Place, int]) -> list[Fault]:
+def _program_faults(skill: Skill, beside: Path, lines: dict[Place, int]) -> list[Fault]:
     if skill.run is None:
         return []
-    program = skill.folder / skill.run
+    program = beside / skill.run
     if not program.is_file():
         return [Fault(lines["run",], "run", f"there is no file {skill.run} beside {INFO}; write it, or correct the name")]
     if program.suffix != ".py" and not os.access(program, os.X_OK):
@@ -112,7 +119,7 @@ def _program_faults(skill: Skill, lines: dict[Place, int]) -> list[Fault]:
     return []
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """The path as seen from the working directory, if it is below that."""
     here, path = Path.cwd(), path.absolute()
     return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)

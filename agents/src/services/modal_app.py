@@ -8,12 +8,23 @@ from agents.src.skills import Skill
 
 APP = "modal-invoke"
 VOLUME = "modal-invoke-state"
+KEEPER = "memory"
+"""The Function that keeps the memory."""
+KEEP_SECONDS = 300
+"""That one round of it may take."""
 WEB_SECRET, DATABASE_SECRET, CLAUDE_SECRET = "modal-invoke", "modal-invoke-database", "anthropic"
-REQUIRED_KEYS: dict[str, list[str]] = {WEB_SECRET: ["MODAL_INVOKE_TOKEN"], DATABASE_SECRET: ["DATABASE_URL"], CLAUDE_SECRET: []}
+QDRANT_SECRET = "modal-invoke-qdrant"  # noqa: S105  # a secret's name
+REQUIRED_KEYS: dict[str, list[str]] = {
+    WEB_SECRET: ["MODAL_INVOKE_TOKEN"],
+    DATABASE_SECRET: ["DATABASE_URL"],
+    QDRANT_SECRET: ["QDRANT_URL"],
+    CLAUDE_SECRET: [],
+}
 """Either of two keys will do for Claude, which Modal cannot check; a task says so if both are missing."""
 COMMANDS = {
     WEB_SECRET: 'modal secret create modal-invoke MODAL_INVOKE_TOKEN="$(agents token generate)"',
     DATABASE_SECRET: "modal secret create modal-invoke-database DATABASE_URL=postgresql://…",
+    QDRANT_SECRET: "modal secret create modal-invoke-qdrant QDRANT_URL=https://… QDRANT_API_KEY=…",
     CLAUDE_SECRET: "modal secret create anthropic ANTHROPIC_API_KEY=… (or CLAUDE_CODE_OAUTH_TOKEN=…)",
 }
 

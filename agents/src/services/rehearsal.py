@@ -15,9 +15,9 @@ import yaml
 from pydantic import ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError, model_validator
 
 from agents.src.errors import Misconfigured
+from agents.src.records import Frozen
 from agents.src.services.loopback import serve
 from agents.src.services.rehearsal_sse import message, stream
-from agents.src.tasks import Frozen
 
 if TYPE_CHECKING:
     from starlette.requests import Request

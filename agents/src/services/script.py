@@ -10,9 +10,11 @@ from pathlib import Path
 from pydantic_core import to_json
 
 from agents.src.errors import EngineFailed, ProgramFailed
+from agents.src.memory import Inspect, Notebook
 from agents.src.services.child import Child
 from agents.src.services.processes import MARK, end_run, to_the_end
 from agents.src.services.script_messages import LONGEST_LINE, Transcript
+from agents.src.services.secrets import looks_secret
 from agents.src.tasks import Brief, Draft, EventType, Result, Workspace
 
 CHUNK = 1 << 20  # bytes read at once
@@ -26,7 +28,8 @@ SILENCE = 1.0  # seconds without a word after which pipes that somebody still ho
 class ScriptEngine:
     """Runs a skill's program as a child process, in a session and an environment of its own.
 
-    `folder_of` gives a skill's folder by its name; `environment` is what programs get beside the few variables all have.
+    `folder_of` gives a skill's folder by its name; `environment` is what programs get beside the few variables all have;
+    `inspect` says why a text may not be remembered.
     """
 
     uses_folder = True
@@ -36,8 +39,10 @@ class ScriptEngine:
         folder_of: Callable[[str], Path],
         environment: Mapping[str, str] | None = None,
         most_output: int = MOST_OUTPUT,
+        inspect: Inspect = looks_secret,
     ) -> None:
         self._most_output = most_output
+        self._inspect = inspect
         self._folder_of = folder_of
         self._environment = dict(environment or {})
 
@@ -46,7 +51,8 @@ class ScriptEngine:
         folder, program = self._folder_of(brief.skill), brief.program or ""
         names = {folder: brief.skill, workspace.folder: ".", Path(sys.prefix): "python"}
         child = await _start(_command(folder, program), workspace.folder, self._variables(workspace))
-        running = Running(child, workspace.run_id, names, self._most_output)
+        transcript = Transcript(Notebook(brief.skill, brief.memory, self._inspect), held=brief.review)
+        running = Running(child, workspace.run_id, names, transcript, self._most_output)
         try:
             child.send(_document(brief, workspace))
             while draft := await running.next():
@@ -93,6 +99,7 @@ def _document(brief: Brief, workspace: Workspace) -> bytes:
         {
             "task": brief.prompt,
             "args": brief.args,
+            "memory": [entry.model_dump(include={"id", "text", "section"}) for entry in brief.memory],
             "files": [{"name": file.name, "path": str(workspace.input / file.name)} for file in brief.files],
             "input_dir": str(workspace.input),
             "output_dir": str(workspace.output),
@@ -105,9 +112,9 @@ def _document(brief: Brief, workspace: Workspace) -> bytes:
 class Running:
     """A program at work: listens to it, and hands on what it says no faster than it is taken."""
 
-    def __init__(self, child: Child, run_id: str, names: Mapping[Path, str], most_output: int) -> None:
+    def __init__(self, child: Child, run_id: str, names: Mapping[Path, str], transcript: Transcript, most_output: int) -> None:
         self._most_output = most_output
-        self.transcript = Transcript()
+        self.transcript = transcript
         self._child = child
         self._run_id = run_id
         self._names = sorted(((str(path), name) for path, name in names.items()), reverse=True)  # a folder after what is in it

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from agents.src.errors import ProgramFailed, ProgramRefused
-from agents.src.tasks import Draft, EventType, Result
+from agents.src.errors import InvalidMemory, LooksSecret, ProgramFailed, ProgramRefused
+from agents.src.memory import Act, Notebook, Wish
+from agents.src.tasks import Draft, EventType, Result, remembered
 
 LONGEST_LINE = 16 << 20
 """Bytes that one message may have."""
@@ -36,9 +37,11 @@ class _Text(_Message):
 
 
 class _Remember(_Message):
-    model_config = ConfigDict(extra="allow")
     type: Literal["remember"]
-    text: str
+    action: Annotated[Act, Field(strict=False)] = Act.ADD
+    text: str = ""
+    id: str = ""
+    section: str = ""
 
 
 class _Result(_Message):
@@ -81,9 +84,11 @@ def parse(line: bytes) -> Message | str:
 
 
 class Transcript:
-    """What a program has said so far, as far as its end will be judged by it."""
+    """What a program has said so far, as far as its end will be judged by it. `held`: what it learns waits for a person."""
 
-    def __init__(self) -> None:
+    def __init__(self, notebook: Notebook, *, held: bool) -> None:
+        self._notebook = notebook
+        self._held = held
         self._text = ""
         self._stderr: deque[str] = deque(maxlen=KEPT_LINES)
         self._result: Result | None = None
@@ -98,13 +103,20 @@ class Transcript:
                 return self._said(text, {"text": text})
             case _Progress() as progress:
                 return Draft(EventType.PROGRESS, progress.model_dump(exclude={"type"}))
-            case _Remember() as remembered:
-                return Draft(EventType.REMEMBERED, remembered.model_dump(exclude={"type"}))
+            case _Remember() as message:
+                return self._learned(Wish(message.action, message.text, message.id, message.section))
             case _Result(text=text, data=data):
                 self._result = Result(text=text, data=data)
             case _Error(detail=detail):
                 self._refusal = detail
         return None
+
+    def _learned(self, wish: Wish) -> Draft | None:
+        try:
+            lesson = self._notebook.take(wish)
+        except (InvalidMemory, LooksSecret) as problem:
+            return Draft(EventType.WARNING, {"code": "not_remembered", "message": f"Not remembered. {problem.detail}"})
+        return remembered(lesson, held=self._held) if lesson else None
 
     def complained(self, lines: list[str]) -> Draft:
         """Takes lines of stderr."""

@@ -29,16 +29,18 @@ CLAIM = f"""
         order by priority desc, run_at, id limit ? {{skip_locked}}
     )
     update task set status = 'running', worker = ?, lease_until = ?, attempt = attempt + 1, started_at = coalesce(started_at, ?),
-        next_seq = next_seq + 1
+        next_seq = next_seq + 1, batch = 0
     where id in (select id from due)
     returning {COLUMNS}, brief, next_seq - 1
 """
 APPEND = """
-    update task set next_seq = next_seq + ?, input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,
+    update task set next_seq = next_seq + ?, batch = coalesce(?, batch),
+        input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,
         cache_read_tokens = cache_read_tokens + ?, cache_creation_tokens = cache_creation_tokens + ?, cost_usd = cost_usd + ?
-    where id = ? and worker = ? and attempt = ? and status = 'running'
+    where id = ? and worker = ? and attempt = ? and status = 'running' and batch < coalesce(?, batch + 1)
     returning next_seq
 """
+HAS_BATCH = "select 1 from task where id = ? and worker = ? and attempt = ? and status = 'running' and batch >= ?"
 SETTLE = f"""
     update task set status = ?, result = ?, error = ?, finished_at = ?, run_at = coalesce(?, run_at), worker = null,
         lease_until = null, next_seq = next_seq + 1

@@ -6,6 +6,7 @@ from agents.src.clock import Clock
 from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
 from agents.src.services import task_sql
 from agents.src.services.database import Db, Row, Tx
+from agents.src.services.lesson_store import add_lessons
 from agents.src.services.task_rows import dumped, event_of, event_row, run_of, started_event, task_of, usage_of, usage_row
 from agents.src.tasks import (
     Added,
@@ -155,22 +156,29 @@ class SqlTaskStore:
         for _, event in started:
             self._hub.publish((event,))
 
-    async def append(self, run: Run, drafts: Sequence[Draft]) -> None:
+    async def append(self, run: Run, drafts: Sequence[Draft], batch: int | None = None) -> None:
         now = self._clock.now()
         used = sum((draft.usage for draft in drafts), Usage())
-        task_id = run.task.id
+        task_id, whose = run.task.id, (run.task.id, run.worker, run.task.attempt)
 
-        def work(tx: Tx) -> tuple[Event, ...]:
-            rows = tx.run(task_sql.APPEND, len(drafts), *usage_row(used), task_id, run.worker, run.task.attempt)
+        def work(tx: Tx) -> tuple[Event, ...] | None:
+            rows = tx.run(task_sql.APPEND, len(drafts), batch, *usage_row(used), *whose, batch)
             if not rows:
-                return ()
+                return () if tx.run(task_sql.HAS_BATCH, *whose, batch) else None
             first = rows[0][0] - len(drafts)
             events = tuple(Event(task_id, first + i, draft.type, now, draft.data) for i, draft in enumerate(drafts))
             tx.many(task_sql.ADD_EVENT, [event_row(event) for event in events])
+            add_lessons(tx, run.task, events)
             tx.notify(task_id)
             return events
 
-        if not await self._db.write(work, lambda events: self._hub.publish(events) if events else None):
+        def publish(events: tuple[Event, ...] | None) -> None:
+            if events:
+                self._hub.publish(events)
+            elif events is not None:  # it was kept before, but nobody here has heard of it
+                self._hub.signal(task_id)
+
+        if await self._db.write(work, publish) is None:
             raise LeaseLost(run.id)
 
     async def settle(self, run: Run, ending: Ending) -> Task:

@@ -136,4 +136,5 @@ def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...],
         on_crash=skill.on_crash,
         claude=skill.claude,
         program=skill.run,
+        review=skill.review,
     )

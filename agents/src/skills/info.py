@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from agents.src.records import Frozen
 from agents.src.skills.fault import Fault
 from agents.src.skills.keys import ClaudeKeys, ScriptKeys
 from agents.src.skills.schema import schema_faults
 from agents.src.skills.skill import Resources, Skill
-from agents.src.tasks import ClaudeOptions, Frozen, Retries
+from agents.src.tasks import ClaudeOptions, Retries
 
 Place = tuple[str | int, ...]
 """Where in the frontmatter: `("retries", "max-delay")`, `("pip", 1)`."""

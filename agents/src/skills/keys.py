@@ -82,6 +82,7 @@ class CommonKeys(TypedDict, total=False):
     ]
     secrets: Annotated[list[SecretName], Unique, Field(description="a list of names of Modal secrets")]
     on_crash: Annotated[Literal["requeue", "interrupt"], Field(description="requeue or interrupt")]
+    review: Annotated[bool, Field(description="true or false")]
 
 
 @with_config(STRICT)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from agents.src.tasks import Frozen
+from agents.src.records import Frozen
 
 LARGEST_METADATA = 16 * 1024
 """Bytes of JSON."""

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from agents.src.tasks import ClaudeOptions, Frozen, OnCrash, Retries
+from agents.src.records import Frozen
+from agents.src.tasks import ClaudeOptions, OnCrash, Retries
 
 Engine = Literal["claude", "script"]
 
@@ -37,4 +38,6 @@ class Skill(Frozen):
     timeout: int | None = None
     retries: Retries = Retries()
     on_crash: OnCrash = OnCrash.REQUEUE
+    review: bool = False
+    """Whether what a task learned waits until a person accepts it."""
     resources: Resources = Resources()

@@ -3,7 +3,7 @@
 from agents.src.tasks.brief import Brief, ClaudeOptions, InputFile, OnCrash, Retries
 from agents.src.tasks.caller import ROOT, Caller
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
-from agents.src.tasks.event import Draft, Event, EventType
+from agents.src.tasks.event import Draft, Event, EventType, remembered
 from agents.src.tasks.execution import Execution, Stop, Tools
 from agents.src.tasks.files import FileInfo, FileStore, distinct, safe_name
 from agents.src.tasks.hub import Following, Hub
@@ -14,7 +14,7 @@ from agents.src.tasks.runner import Calls, Runner
 from agents.src.tasks.solo import Solo
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
-from agents.src.tasks.task import Artifact, Failure, Frozen, Result, Status, Task, Usage
+from agents.src.tasks.task import Artifact, Failure, Result, Status, Task, Usage
 from agents.src.tasks.underway import Underway
 from agents.src.tasks.worker import Worker
 
@@ -38,7 +38,6 @@ __all__ = [
     "FileInfo",
     "FileStore",
     "Following",
-    "Frozen",
     "Hub",
     "InputFile",
     "Key",
@@ -69,6 +68,7 @@ __all__ = [
     "cancelled",
     "distinct",
     "ended_within",
+    "remembered",
     "safe_name",
     "tail",
     "until_ended",

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from agents.src.tasks.task import Kept
+from agents.src.memory import Recalled
+from agents.src.records import Kept
 
 
 class OnCrash(StrEnum):
@@ -56,3 +57,7 @@ class Brief(Kept):
     claude: ClaudeOptions = ClaudeOptions()
     program: str | None = None
     """For the `script` engine: the program's file name beside info.md."""
+    memory: tuple[Recalled, ...] = ()
+    """What the skill knows that fits the prompt, best first. Filled in when a run starts; what is kept with the task has none."""
+    review: bool = False
+    """Whether what a run learns waits until a person accepts it."""

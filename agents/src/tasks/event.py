@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from agents.src.memory import Lesson
 from agents.src.tasks.task import NOTHING_USED, Usage
 
 
@@ -16,6 +17,7 @@ class EventType(StrEnum):
     TEXT = "text"
     TOOL_CALL = "tool_call"
     TOOL_RESULT = "tool_result"
+    RECALLED = "recalled"
     REMEMBERED = "remembered"
     STDERR = "stderr"
     USAGE = "usage"
@@ -37,6 +39,12 @@ class Draft:
     type: EventType
     data: dict[str, Any] = field(default_factory=dict)
     usage: Usage = NOTHING_USED
+
+
+def remembered(lesson: Lesson, *, held: bool) -> Draft:
+    """The store keeps the lesson with the event; `held`: it waits for a person to accept it."""
+    data = lesson.model_dump(mode="json", exclude_defaults=True)
+    return Draft(EventType.REMEMBERED, data | {"held": True} if held else data)
 
 
 @dataclass(frozen=True, slots=True)

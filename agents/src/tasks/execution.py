@@ -12,8 +12,11 @@ import structlog
 
 from agents.src.clock import Clock
 from agents.src.errors import EngineFailed, Problem, TaskFailed, TimedOut, Unavailable
+from agents.src.memory import Recall
+from agents.src.tasks.account import Account
+from agents.src.tasks.brief import Brief
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
-from agents.src.tasks.event import EventType
+from agents.src.tasks.event import Draft, EventType
 from agents.src.tasks.policy import after_crash, after_failure, failure_of
 from agents.src.tasks.recorder import Recorder
 from agents.src.tasks.run import Ending, Run, cancelled, completed, failed
@@ -23,10 +26,6 @@ from agents.src.tasks.task import Artifact, Result, Task
 log = structlog.get_logger()
 
 T = TypeVar("T")
-LONGEST_TEXT = 64 * 1024
-"""Characters of a result's text that the task's record keeps; the log of events has all of it."""
-LAST_PART = 16 * 1024
-"""Characters that the record keeps of what a run had said when it failed or was cancelled."""
 PATIENCE = (1, 2, 4, 8, 15)
 """Seconds between tries to write while the database is out of reach."""
 
@@ -42,12 +41,14 @@ class Stop(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What executions share."""
+    """What executions share. `taught` is told the skill's name when a run that learned something is over."""
 
     store: TaskStore
     engines: Mapping[str, Engine]
     workspaces: Workspaces
     clock: Clock
+    memory: Recall | None = None
+    taught: Callable[[str], None] | None = None
 
 
 class Execution:
@@ -58,8 +59,8 @@ class Execution:
         self._tools = tools
         self._stop: Stop | None = None
         self._work: asyncio.Task[object] | None = None
-        self._said = ""
-        self._recorder = Recorder(lambda drafts: self._patiently(lambda: tools.store.append(run, drafts)))
+        self._account = Account()
+        self._recorder = Recorder(lambda drafts, batch: self._patiently(lambda: tools.store.append(run, drafts, batch)))
 
     def stop(self, why: Stop) -> None:
         """Ends the run's processes and settles the task; the first reason given counts."""
@@ -70,6 +71,15 @@ class Execution:
 
     async def carry_out(self) -> Task | None:
         """The task as the run leaves it; None where another worker has it. Raises Unavailable: then it is left unsettled."""
+        task = await self._carry_out()
+        if self._account.has_learned and self._tools.taught:
+            try:
+                self._tools.taught(self.run.task.skill)
+            except Exception:  # whoever listens, the task has ended as it has
+                log.exception("taught_broke", run=self.run.id)
+        return task
+
+    async def _carry_out(self) -> Task | None:
         self._work = asyncio.current_task()
         try:
             ending = await self._ending() if self._stop is None else self._cut_short()
@@ -97,13 +107,8 @@ class Execution:
         if self._stop is Stop.LOST:
             return None
         if self._stop is Stop.CANCELLED:
-            return cancelled(self._leftovers())
+            return cancelled(self._account.leftovers())
         return after_crash(self.run, "The worker was stopped.", self._tools.clock.now(), blameless=True)
-
-    def _leftovers(self, artifacts: tuple[Artifact, ...] = ()) -> Result | None:
-        """What a run leaves that does not reach its end."""
-        said = self._said.rstrip("\n")
-        return Result(text=said, artifacts=artifacts) if said or artifacts else None
 
     async def _ending(self) -> Ending:
         """Runs the engine in its workspace and decides, from how that went, how the run ends."""
@@ -131,9 +136,9 @@ class Execution:
         try:
             result = await self._within_its_time(engine, workspace)
         except TaskFailed as error:
-            leftovers = self._leftovers(await collect())
+            leftovers = self._account.leftovers(await collect())
             return after_failure(self.run, error, self._tools.clock.now(), leftovers)
-        return completed(Result(text=shortened(result.text), data=result.data, artifacts=await collect()))
+        return completed(self._account.result(result, await collect()))
 
     async def _within_its_time(self, engine: Engine, workspace: Workspace) -> Result:
         seconds = self.run.brief.timeout
@@ -151,19 +156,33 @@ class Execution:
     async def _drive(self, engine: Engine, workspace: Workspace) -> Result:
         result: Result | None = None
         try:
-            async with aclosing(engine.run(self.run.brief, workspace)) as happenings:
+            brief = await self._recalled()
+            async with aclosing(engine.run(brief, workspace)) as happenings:
                 async for happening in happenings:
                     if isinstance(happening, Result):
                         result = happening
                     else:
-                        if happening.type is EventType.TEXT:
-                            self._said = f"{self._said}{happening.data.get('text', '')}\n"[-LAST_PART:]
+                        self._account.hear(happening)
                         await self._recorder.add(happening)
         finally:
             await self._recorder.flush()
         if result is None:
             raise EngineFailed("The engine ended without a result.")
         return result
+
+    async def _recalled(self) -> Brief:
+        """The brief with what the skill knows now, which is more than when the task was accepted."""
+        brief = self.run.brief
+        if self._tools.memory is None:
+            return brief
+        recollection = await self._tools.memory.recall(brief.skill, brief.prompt)
+        if recollection.warning:
+            data = {"code": "memory_unavailable", "message": recollection.warning}
+            await self._recorder.add(Draft(EventType.WARNING, data))
+        if recollection.entries:
+            given = [{"id": entry.id, "text": entry.text} for entry in recollection.entries]
+            await self._recorder.add(Draft(EventType.RECALLED, {"entries": given}))
+        return brief.model_copy(update={"memory": recollection.entries})
 
     async def _settle(self, ending: Ending) -> Task | None:
         with suppress(LeaseLost):
@@ -179,10 +198,3 @@ class Execution:
                 log.warning("write_waits", run=self.run.id, detail=error.detail, seconds=pause)
                 await self._tools.clock.sleep(pause)
         return await write()
-
-
-def shortened(text: str) -> str:
-    """The last part of a long text, with a line that says so."""
-    if len(text) <= LONGEST_TEXT:
-        return text
-    return f"[… {len(text) - LONGEST_TEXT} characters are left out here; the task's events have them all]\n{text[-LONGEST_TEXT:]}"

@@ -10,10 +10,11 @@ MOST_WAITING = 200
 
 
 class Recorder:
-    """Hands drafts to `append`, in order. An error of `append` comes out of the next `add` or `flush`."""
+    """Hands drafts to `append`, in order, in batches numbered from 1. Its error comes out of the next `add` or `flush`."""
 
-    def __init__(self, append: Callable[[Sequence[Draft]], Awaitable[None]]) -> None:
+    def __init__(self, append: Callable[[Sequence[Draft], int], Awaitable[None]]) -> None:
         self._append = append
+        self._batch = 0
         self._waiting: list[Draft] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -33,5 +34,6 @@ class Recorder:
 
     async def _write(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting, []
-            await self._append(batch)
+            drafts, self._waiting = self._waiting, []
+            self._batch += 1
+            await self._append(drafts, self._batch)

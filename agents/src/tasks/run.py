@@ -45,7 +45,7 @@ def completed(result: Result) -> Ending:
 
 
 def failed(failure: Failure, leftovers: Result | None = None) -> Ending:
-    """`leftovers`: the last part of what the run had said, and artifacts that it had made, before it failed."""
+    """`leftovers`: the last part of what the run had said, what it had learned and the artifacts it had made, until then."""
     return Ending(Status.FAILED, Draft(EventType.FAILED, {"error": failure.model_dump()}), result=leftovers, error=failure)
 
 

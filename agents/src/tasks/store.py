@@ -106,8 +106,12 @@ class TaskStore(Protocol):
     async def claim_one(self, task_id: str, claim: Claim) -> Run | None:
         """Takes this task if it is queued and due. None where it is not."""
 
-    async def append(self, run: Run, drafts: Sequence[Draft]) -> None:
-        """Numbers and keeps events of a run, and adds their usage to the task. Raises LeaseLost."""
+    async def append(self, run: Run, drafts: Sequence[Draft], batch: int | None = None) -> None:
+        """Numbers and keeps events of a run, with the lessons they tell of, and adds their usage to the task. Raises LeaseLost.
+
+        `batch` counts a run's batches from 1: one that was kept before, though its writer never heard so, is passed over. None
+        is for what is never written again.
+        """
 
     async def settle(self, run: Run, ending: Ending) -> Task:
         """Moves the task from running to where the ending says. Raises LeaseLost."""

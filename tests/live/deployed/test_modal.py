@@ -1,5 +1,6 @@
 """What only the deployed app has: containers, calls, the reaper. `tests/stories/` runs against it too."""
 
+import json
 import os
 import signal
 import time
@@ -9,7 +10,9 @@ from pathlib import Path
 import modal
 import psycopg
 
-from tests.live.deployed.deployment import AS_FILE, AS_MODULE, Deployment, deploy
+from agents.src.memory import entry_id
+from tests.building import new_id
+from tests.live.deployed.deployment import AS_FILE, AS_MODULE, SHIPPED, Deployment, deploy
 from tests.stories.house import LONG, PATIENCE, House, Json
 
 Database = psycopg.Connection[tuple[object, ...]]
@@ -110,6 +113,39 @@ def test_the_reaper_starts_what_was_accepted_but_never_spawned(house: House, dat
     )
     reap()
     assert house.ended(lost)["status"] == "completed"
+
+
+def keep() -> modal.FunctionCall[None]:
+    """What the schedule does every ten minutes."""
+    call: modal.FunctionCall[None] = modal.Function.from_name("modal-invoke", "memory").spawn()
+    return call
+
+
+def known(house: House, skill: str) -> list[str]:
+    answer = house.web.get("/api/memory", params={"skill": skill, "limit": 200})
+    return [entry["text"] for entry in answer.json()["items"]]
+
+
+def test_a_memory_that_ships_with_a_skill_is_the_first_of_its_kind(house: House) -> None:
+    keep().get(timeout=PATIENCE)
+    assert SHIPPED in known(house, "novice")
+    assert SHIPPED in house.web.get("/api/memory/search", params={"q": "Which fact came with the skill?"}).text
+
+
+def test_what_waits_is_taken_by_the_schedule_and_rounds_at_once_do_no_harm(house: House, database: Database) -> None:
+    house.submit("apprentice", "nothing", prefer="wait=60")
+    fact = f"Nobody was told of this ({new_id()})."
+    lesson = json.dumps({"action": "add", "id": entry_id("apprentice", fact), "text": fact})
+    database.execute(
+        "with counted as (update lesson_count set last = last + 1 returning last) "
+        "insert into lesson select last, 'gone', 'apprentice', 'root', %s, 'new', 0 from counted",
+        [lesson],
+    )
+    for call in [keep() for _ in range(3)]:
+        call.get(timeout=PATIENCE)
+    assert known(house, "apprentice").count(fact) == 1
+    assert database.execute("select count(*) from lesson where state = 'new'").fetchall() == [(0,)]
+    assert database.execute("select count(*) from lease").fetchall() == [(0,)]
 
 
 def test_a_deploy_in_the_midst_disturbs_no_task(house: House, deployment: Deployment) -> None:

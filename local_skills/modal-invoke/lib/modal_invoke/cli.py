@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from modal_invoke import __version__, commands, settings
+from modal_invoke import __version__, commands, memory, settings
+from modal_invoke.memory_hook import memory_hook
 from modal_invoke.output import Screen
 from modal_invoke.server import Server
 from modal_invoke.stop import Exit, Stop
@@ -61,7 +62,7 @@ def forgive_encodings() -> None:
 
 
 def dispatch(args: argparse.Namespace, screen: Screen) -> Exit:
-    if args.command in (commands.login, commands.logout):
+    if args.command in (commands.login, commands.logout, memory_hook):
         result: Exit = args.command(args, screen)
         return result
     server = Server(settings.read(args.insecure), screen.note)
@@ -80,7 +81,9 @@ def parser() -> argparse.ArgumentParser:
     sub = top.add_subparsers(metavar="COMMAND", required=True)
     declare_run(sub)
     declare_tasks(sub)
+    declare_memory(sub)
     declare_login(sub)
+    declare_hook(sub)
     return top
 
 
@@ -117,11 +120,35 @@ def declare_tasks(sub: Any) -> None:
     cancel.add_argument("id", metavar="ID", type=task_id)
 
 
+def declare_memory(sub: Any) -> None:
+    summary = "find what skills have learned, and teach them"
+    top = sub.add_parser("memory", help=summary, description=summary[0].upper() + summary[1:] + ".")
+    inner = top.add_subparsers(metavar="COMMAND", required=True)
+    search = command(inner, "search", memory.search, "find the facts that fit some words best")
+    search.add_argument("query", metavar="QUERY", help="words, or a question")
+    search.add_argument("--skill", metavar="S", help="only what this skill has learned")
+    search.add_argument(
+        "--limit", metavar="N", type=positive, default=10, help="how many at most (default 10; the server's most is 50)"
+    )
+    add = command(inner, "add", memory.add, "teach a skill a fact, and print its id")
+    add.add_argument("skill", metavar="SKILL", help="its name, as `modal-invoke skills` lists it")
+    add.add_argument("text", metavar="TEXT", help="the fact, in a sentence or two; - reads it from standard input")
+    add.add_argument("--section", metavar="HEADING", default="", help="the heading in memory.md that it belongs under")
+
+
 def declare_login(sub: Any) -> None:
     login = command(sub, "login", commands.login, "check and store the server's URL and token")
     login.add_argument("--url", metavar="URL", help="such as https://example.modal.run")
     login.add_argument("--token-stdin", action="store_true", help="read the token from standard input instead of asking for it")
     command(sub, "logout", commands.logout, "forget the stored URL and token")
+
+
+def declare_hook(sub: Any) -> None:
+    """For the plugin's hooks, so the help does not list it."""
+    hook = sub.add_parser("memory-hook")
+    hook.set_defaults(command=memory_hook, quiet=True, verbose=False)
+    hook.add_argument("direction", choices=("pull", "push"))
+    hook.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
 
 
 def declare_waiting(group: Any, command: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from modal_invoke import settings
 from modal_invoke.artifacts import download_all
-from modal_invoke.output import Screen, put, put_fields, put_json, put_table, size, spent
+from modal_invoke.output import Screen, learned, put, put_fields, put_json, put_table, size, spent
 from modal_invoke.server import Server
 from modal_invoke.stop import Exit, Stop, sentence
 from modal_invoke.watch import exit_of, watch
@@ -115,7 +115,7 @@ def show(server: Server, args: Namespace, _: Screen) -> Exit:
     if args.json:
         put_json(task)
         return Exit.DONE
-    artifacts = (task.get("result") or {}).get("artifacts") or []
+    result: dict[str, Any] = task.get("result") or {}
     rows = [
         ("id", task["id"]),
         ("skill", task["skill"]),
@@ -124,12 +124,13 @@ def show(server: Server, args: Namespace, _: Screen) -> Exit:
         ("attempt", str(task.get("attempt") or "")),
         *((moment, str(task.get(f"{moment}_at") or "")) for moment in ("created", "started", "finished")),
         ("used", spent(task)),
-        *(("artifact", f"{artifact['name']} ({size(artifact['size'])})") for artifact in artifacts),
+        *(("artifact", f"{artifact['name']} ({size(artifact['size'])})") for artifact in result.get("artifacts") or []),
+        *(("learned", learned(lesson)) for lesson in result.get("remembered") or []),
     ]
     put_fields(rows)
-    if task.get("result"):
+    if result:
         put("")
-        show_result(task["result"])
+        show_result(result)
     return Exit.DONE
 
 

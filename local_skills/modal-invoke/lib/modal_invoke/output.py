@@ -99,8 +99,14 @@ def brief(event: Event) -> str:
     if event.type == "tool_result":
         return "the tool failed" if data.get("is_error") else ""
     if event.type == "remembered":
-        return f"remembered: {data.get('text', '')}"
+        return learned(data) + (" (waits for a review)" if data.get("held") else "")
     return str(data.get("text", "")) if event.type in ("text", "stderr") else ""
+
+
+def learned(lesson: dict[str, Any]) -> str:
+    """`remembered: text`, `corrected: text` or `forgot: text`."""
+    verb = {"correct": "corrected", "forget": "forgot"}.get(lesson.get("action", ""), "remembered")
+    return f"{verb}: {lesson.get('text') or lesson.get('id', '')}"
 
 
 def clean(text: str) -> str:

@@ -58,6 +58,18 @@ class Server:
         sent = Body(lambda: iter([content]), len(content), "application/json")
         return self._json(Request("POST", "/api/skill", headers, sent))
 
+    def search_memory(self, query: str, skill: str | None, limit: int) -> list[Json]:
+        """The best first."""
+        given = {"q": query, "limit": str(limit), **({"skill": skill} if skill else {})}
+        items = self._json(Request("GET", f"/api/memory/search?{urlencode(given, errors='replace')}")).get("items", [])
+        return list(items)
+
+    def add_memory(self, skill: str, text: str, section: str) -> tuple[Json, bool]:
+        """The entry, and whether it is new. The same text is the same entry, so that it bears to be sent twice."""
+        content = json.dumps({"skill": skill, "text": text, "section": section}).encode()
+        request = Request("POST", "/api/memory", body=Body(lambda: iter([content]), len(content), "application/json"))
+        return self.transport.call(request, lambda reply: (self._document(reply), reply.status == 201))
+
     def upload(self, path: Path) -> str:
         """The id under which the server keeps the file."""
         file = Outgoing(path)
@@ -72,7 +84,10 @@ class Server:
         return self.transport.call(Request("GET", path), use)
 
     def _json(self, request: Request) -> Json:
-        document = self.transport.call(request, Reply.json)
+        return self.transport.call(request, self._document)
+
+    def _document(self, reply: Reply) -> Json:
+        document = reply.json()
         if not isinstance(document, dict):
             raise Stop(Exit.UNREACHABLE, f"{self.url} does not answer as a modal-invoke server does.")
         return document

@@ -17,6 +17,7 @@ KNOWN = TERMINAL | {
     "text",
     "tool_call",
     "tool_result",
+    "recalled",
     "remembered",
     "stderr",
     "usage",

@@ -1,0 +1,79 @@
+"""Gathers what a sync does to a memory.md, and gives the new text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agents.src.memory.document import Addition, Document
+from agents.src.memory.entry import MemoryEntry
+
+CONFLICT = "conflict: differs from the entry above; keep one of the two"
+
+
+@dataclass(slots=True)
+class Rewrite:
+    """Changes of a document whose items have these ids (item index → id)."""
+
+    document: Document
+    ids: Mapping[int, str]
+    texts: dict[int, str] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
+    added: list[Addition] = field(default_factory=list)
+    _where: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._where = {entry_id: index for index, entry_id in self.ids.items()}
+
+    @property
+    def needed(self) -> bool:
+        """Whether the file changes, were it only by a marker."""
+        unmarked = any(self.document.items[index].id != entry_id for index, entry_id in self.ids.items())
+        return bool(unmarked or self.texts or self.gone or self.added)
+
+    def put(self, entry: MemoryEntry) -> None:
+        """The entry's line says what the entry says; no line for a dead one."""
+        index = self._where.get(entry.id)
+        if index is None:
+            if not entry.dead:
+                self.added.append(Addition(entry.id, entry.text, entry.section, after=_main(entry.id)))
+        elif entry.dead:
+            self.gone.add(index)
+        elif self.document.items[index].text != entry.text:
+            self.texts[index] = entry.text
+
+    def replace(self, entry_id: str, text: str) -> None:
+        """Another text in an entry's line."""
+        self.texts[self._where[entry_id]] = text
+
+    def remove(self, entry_id: str) -> None:
+        self.gone.add(self._where[entry_id])
+
+    def beside(self, entry_id: str, sibling: str, text: str) -> None:
+        """A sibling's line right behind the entry's."""
+        self.added.append(Addition(sibling, text, self.document.items[self._where[entry_id]].section, after=entry_id))
+
+    def text(self, generation: str) -> str:
+        """The new file. A sibling whose other line is there says that it is in conflict; one that is alone no longer does."""
+        standing = self._standing()
+        notes = {index: _note(entry_id, standing) for index, entry_id in self.ids.items() if "~" in entry_id}
+        added = [Addition(new.id, new.text, new.section, new.after, _note(new.id, standing)) for new in self.added]
+        return self.document.edited(
+            ids=self.ids, texts=self.texts, gone=self.gone, added=added, generation=generation, notes=notes
+        )
+
+    def _standing(self) -> set[str]:
+        kept = {entry_id for index, entry_id in self.ids.items() if index not in self.gone}
+        return kept | {new.id for new in self.added}
+
+
+def _main(entry_id: str) -> str | None:
+    """The entry that a sibling is a sibling of."""
+    return entry_id.rpartition("~")[0] or None
+
+
+def _note(entry_id: str, standing: set[str]) -> str:
+    return CONFLICT if _main(entry_id) in standing else ""
+
+
+def conflicts_in(texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Pairs of an entry and a sibling that both stand, among these ids."""
+    return [(main, entry_id) for entry_id in texts if (main := _main(entry_id)) in texts and main is not None]

@@ -1,0 +1,73 @@
+"""Finds the folders of skills in which a memory.md lies, or may come to lie."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.src.errors import InvalidRequest
+
+DECLARATIONS = ("SKILL.md", "info.md")
+LONGEST_NAME = 64
+"""Characters."""
+IGNORED = "__pycache__"
+HEAD = 65536
+"""Bytes of a file in which its frontmatter must lie."""
+NAME = re.compile(r"^name:.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class SkillFolder:
+    """`name` is the skill's: its frontmatter's, or else the folder's own."""
+
+    name: str
+    path: Path
+
+
+def find_skill_folders(places: Iterable[Path]) -> list[SkillFolder]:
+    """In each place, a skill's folder or a folder of such; every folder once. Raises InvalidRequest for another place."""
+    found: dict[Path, SkillFolder] = {}
+    for place in places:
+        if not place.is_dir():
+            raise InvalidRequest(f"{place} is not a folder; give the folder of a skill, or a folder of such.")
+        for folder in _in(place):
+            found.setdefault(folder.path.resolve(), folder)
+    return list(found.values())
+
+
+def _in(place: Path) -> Iterator[SkillFolder]:
+    if declaration := _declaration(place):
+        yield SkillFolder(_name(declaration), place)
+        return
+    for path in sorted(place.iterdir()):
+        if path.is_dir() and path.name != IGNORED and not path.name.startswith(".") and (declaration := _declaration(path)):
+            yield SkillFolder(_name(declaration), path)
+
+
+def _declaration(folder: Path) -> Path | None:
+    return next((folder / name for name in DECLARATIONS if (folder / name).is_file()), None)
+
+
+def _name(declaration: Path) -> str:
+    """As the frontmatter has it. Without a usable one there, the folder's: a person's own file is read leniently."""
+    own = declaration.parent.resolve().name
+    try:
+        with declaration.open("rb") as file:
+            text = file.read(HEAD).decode("utf-8-sig", "replace").replace("\r\n", "\n")
+    except OSError:
+        return own
+    front = text.removeprefix("---\n").partition("\n---")[0] if text.startswith("---\n") else ""
+    line = NAME.search(front)
+    return (_value(line[0]) if line else None) or own
+
+
+def _value(line: str) -> str | None:
+    import yaml
+
+    try:
+        said: Any = yaml.load(line, yaml.BaseLoader)["name"]  # noqa: S506  # this loader makes text, lists and mappings only
+    except (yaml.YAMLError, KeyError, TypeError):
+        return None
+    fits = isinstance(said, str) and 0 < len(said) <= LONGEST_NAME and said.isprintable() and " " not in said
+    return said if fits else None
