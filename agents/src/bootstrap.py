@@ -169,11 +169,11 @@ class Parts:
     async def open(self) -> None:
         """Listens to other processes, recovers what died, and starts to work."""
         self.db.watch(self.hub.signal)
-        self.keeping.open()
         if self.worker:
             await self.worker.open()
         if self.solo:
             self.solo.open()
+        self.keeping.open()
 
     async def close(self) -> None:
         """Ends open streams, gives running tasks back, keeps what they learned, and closes the database."""

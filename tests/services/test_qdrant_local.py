@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,10 +54,18 @@ FORGETS_TO_CLOSE = """
 """
 
 
-def started(work: str, folder: Path, *words: str) -> subprocess.Popen[str]:
+@contextmanager
+def started(work: str, folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process; killed at the end if it still runs."""
     program = [sys.executable, "-W", "error", "-c", PROGRAM.format(work=work), str(folder), *words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            process.communicate()
 
 
 def tell(folder: Path | None, story: Callable[[QdrantMemory], Awaitable[None]], patience: float = PATIENCE) -> None:
@@ -79,39 +88,37 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_processes_write_into_one_folder_and_nothing_is_lost(folder: Path) -> None:
-    others = [started(WRITES_MANY, folder, name) for name in ("a", "b")]
+    with started(WRITES_MANY, folder, "a") as one, started(WRITES_MANY, folder, "b") as another:
 
-    async def story(memory: QdrantMemory) -> None:
-        for number in range(30):
-            await put(memory, an_entry(f"mine-{number}"))
-        # Left open: the others get their turns from a process that has nothing to do.
-        outputs = [await asyncio.to_thread(other.communicate, timeout=PATIENCE * 3) for other in others]
-        assert outputs == [("", ""), ("", "")]
-        assert [other.returncode for other in others] == [0, 0]
-        assert await memory.count("planning") == 90
+        async def story(memory: QdrantMemory) -> None:
+            for number in range(30):
+                await put(memory, an_entry(f"mine-{number}"))
+            # Left open: the others get their turns from a process that has nothing to do.
+            for other in (one, another):
+                assert await asyncio.to_thread(other.communicate, timeout=PATIENCE * 3) == ("", "")
+            assert (one.returncode, another.returncode) == (0, 0)
+            assert await memory.count("planning") == 90
 
-    tell(folder, story)
+        tell(folder, story)
 
 
 def test_a_holder_that_is_killed_leaves_all_it_had_written(folder: Path) -> None:
-    other = started(WRITES_AND_WAITS, folder)
-    assert other.stdout and other.stdout.readline() == "written\n"
-    other.send_signal(signal.SIGKILL)
-    other.communicate(timeout=PATIENCE)
+    with started(WRITES_AND_WAITS, folder) as other:
+        assert other.stdout and other.stdout.readline() == "written\n"
+        other.send_signal(signal.SIGKILL)
+        other.communicate(timeout=PATIENCE)
 
     async def story(memory: QdrantMemory) -> None:
         assert await memory.count("planning") == 100
         entry = (await memory.get("planning", ["e0"]))["e0"]
-        await memory.write([Write(changed(entry, "after it", ADA), entry.rev)])
-        assert [hit.entry.id for hit in await memory.search("after", None, 5)] == []
-        assert (await memory.get("planning", ["e0"]))["e0"].text == "after it"
+        after = changed(entry, "after it", ADA)
+        assert await memory.write([Write(after, entry.rev)]) == {"e0": after}
 
     tell(folder, story)
 
 
 def test_a_busy_process_lets_others_have_their_turn(folder: Path) -> None:
-    other = started(WRITES_AND_WAITS, folder)
-    try:
+    with started(WRITES_AND_WAITS, folder) as other:
         assert other.stdout and other.stdout.readline() == "written\n"
 
         async def story(memory: QdrantMemory) -> None:
@@ -120,9 +127,6 @@ def test_a_busy_process_lets_others_have_their_turn(folder: Path) -> None:
             assert other.poll() is None
 
         tell(folder, story)
-    finally:
-        other.kill()
-        other.communicate()
 
 
 def test_who_waits_too_long_is_told_for_whom(folder: Path) -> None:
@@ -156,7 +160,8 @@ def test_a_stranger_that_has_the_folder_open_is_no_empty_memory(folder: Path) ->
 
 
 def test_a_process_that_forgets_to_close_ends_without_a_word(folder: Path) -> None:
-    assert started(FORGETS_TO_CLOSE, folder).communicate(timeout=PATIENCE * 3) == ("", "")
+    with started(FORGETS_TO_CLOSE, folder) as other:
+        assert other.communicate(timeout=PATIENCE * 3) == ("", "")
 
 
 # Threads

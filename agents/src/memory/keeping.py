@@ -60,8 +60,7 @@ class Keeping:
 
     async def _round(self) -> None:
         nudged, self._nudged = frozenset(self._nudged), set()
-        if not self._closing.is_set():
-            self._wake.clear()
+        self._wake.clear()
         try:
             await self._keep(nudged)
         except Exception:  # a loop that ended would keep nothing any more, and nobody would hear of it
