@@ -65,8 +65,8 @@ MUTANTS = [
     Mutant(
         "a shared memory that has fallen back is believed",
         f"{ROOM}/plan.py",
-        "if base is not None and base.rev != theirs.rev and base.descends_from(theirs.rev):",
-        "if base is not None and base.rev == '':",
+        "if base is not None and _has_fallen_back(base, theirs):",
+        "if False:",
     ),
     Mutant("a sibling comes twice", f"{ROOM}/plan.py", "if entry_id not in apart}", "}"),
     Mutant(

@@ -89,8 +89,8 @@ def decide(base: MemoryEntry | None, mine: Line | None, theirs: MemoryEntry | No
     """For one entry. None: on neither side there is anything."""
     if theirs is None:
         return Push(entry_id, mine, None) if mine else None
-    if base is not None and base.rev != theirs.rev and base.descends_from(theirs.rev):
-        return _fallen_back(mine, theirs)
+    if base is not None and _has_fallen_back(base, theirs):
+        return _brought_up(mine, theirs)
     if mine is None:
         return _missing(base, theirs)
     if theirs.dead:
@@ -98,8 +98,12 @@ def decide(base: MemoryEntry | None, mine: Line | None, theirs: MemoryEntry | No
     return _both_there(base, mine, theirs)
 
 
-def _fallen_back(mine: Line | None, theirs: MemoryEntry) -> Action:
-    """There is less than was agreed on: the shared memory was emptied, or restored. It is brought up again."""
+def _has_fallen_back(base: MemoryEntry, theirs: MemoryEntry) -> bool:
+    """Whether there is what had been before what was agreed on: the shared memory was restored, or emptied and filled anew."""
+    return not theirs.descends_from(base.rev) and (base.descends_from(theirs.rev) or theirs.text in base.texts_after(None))
+
+
+def _brought_up(mine: Line | None, theirs: MemoryEntry) -> Action:
     if (mine is None) == theirs.dead and (mine is None or mine.text == theirs.text):
         return Agree(theirs)
     return Push(theirs.id, mine, theirs)

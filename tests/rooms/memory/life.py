@@ -1,6 +1,6 @@
 """The life of a memory: replicas, people and a shared memory in any order, and what must be true whatever happens.
 
-python -m tests.rooms.memory.life --examples 50000 [--seed N] [--steps 20] [--processes 2] [--qdrant]
+python -m tests.rooms.memory.life --examples 50000 [--seed N] [--steps 20] [--processes 2] [--qdrant] [--shrink]
 """
 
 import argparse
@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -703,8 +704,8 @@ def live(examples: int, number: int, steps: int, life: type[Life] = Life, *, shr
     return Counter(HAPPENED)
 
 
-def live_in_qdrant(examples: int, number: int, steps: int) -> Counter[str]:
-    return live(examples, number, steps, LifeInQdrant)
+def live_in_qdrant(examples: int, number: int, steps: int, *, shrink: bool = True) -> Counter[str]:
+    return live(examples, number, steps, LifeInQdrant, shrink=shrink)
 
 
 def main() -> None:
@@ -714,15 +715,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--qdrant", action="store_true", help="on the embedded Qdrant, which takes much longer")
+    parser.add_argument("--shrink", action="store_true", help="look for the shortest life that goes wrong, which takes minutes")
     wanted = parser.parse_args()
     share = 500
     runs = -(-wanted.examples // share)
     total: Counter[str] = Counter()
+    living = partial(live_in_qdrant if wanted.qdrant else live, shrink=wanted.shrink)
     with ProcessPoolExecutor(wanted.processes) as pool:
         seeds = range(wanted.seed * 1_000_000, wanted.seed * 1_000_000 + runs)
-        for number, happened in enumerate(
-            pool.map(live_in_qdrant if wanted.qdrant else live, [share] * runs, seeds, [wanted.steps] * runs), 1
-        ):
+        for number, happened in enumerate(pool.map(living, [share] * runs, seeds, [wanted.steps] * runs), 1):
             total += happened
             if number % 10 == 0 or number == runs:
                 print(f"{number * share:,} histories: {dict(total.most_common())}", flush=True)

@@ -14,6 +14,8 @@ MINE = Line("use uv", "Tools")
 THEIRS = changed(OLD, "use poetry", BOB)
 DEAD = changed(OLD, None, BOB)
 SAME = Line("use pip", "Tools")
+ANEW = OLD.model_copy(update={"rev": "0" * 16})
+"""Put there by somebody who knows nothing of what came later."""
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,9 @@ SAME = Line("use pip", "Tools")
         (THEIRS, SAME, OLD, Agree(OLD)),
         (DEAD, None, OLD, Push(ID, None, OLD)),
         (THEIRS, None, OLD, Push(ID, None, OLD)),
+        (THEIRS, Line("use poetry"), ANEW, Push(ID, Line("use poetry"), ANEW)),
+        (OLD, MINE, ANEW, Push(ID, MINE, ANEW)),
+        (OLD, None, ANEW, Push(ID, None, ANEW)),
         # on neither side there is anything
         (None, None, None, None),
         (OLD, None, None, None),
