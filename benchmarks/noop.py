@@ -8,7 +8,7 @@ from pathlib import Path
 from agents.src.bootstrap import Parts, bootstrap
 from agents.src.settings import Settings
 from agents.src.skills import Catalogue, Skill
-from agents.src.tasks import Brief, Draft, EventType, Result, Workspace
+from agents.src.tasks import Ask, Brief, Draft, EventType, Result, Workspace
 
 NOOP = Skill(name="noop", description="Does nothing.", instruction="Do nothing.", folder=Path("noop"))
 TALK = Skill(name="talk", description="Tells the time 20 times.", instruction="Talk.", folder=Path("talk"))
@@ -23,8 +23,9 @@ class NoopEngine:
     """Implements `Engine`."""
 
     uses_folder = False
+    goes_on = False
 
-    async def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def run(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         if brief.skill == TALK.name:
             await asyncio.sleep(GATHERING)
             for _ in range(SENTENCES):

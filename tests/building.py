@@ -20,9 +20,12 @@ from agents.src.bootstrap import Parts, bootstrap
 from agents.src.clock import Clock
 from agents.src.errors import EngineFailed
 from agents.src.services.database import Db
+from agents.src.services.question_store import SqlQuestionStore
+from agents.src.services.task_store import SqlTaskStore
 from agents.src.settings import Settings, read_settings
 from agents.src.skills import Catalogue, Resources, Skill, SkillRequest
 from agents.src.tasks import (
+    Ask,
     Brief,
     Caller,
     Claim,
@@ -34,8 +37,10 @@ from agents.src.tasks import (
     Run,
     Runner,
     Task,
+    Tools,
     Usage,
     Workspace,
+    Workspaces,
     until_ended,
 )
 
@@ -99,7 +104,13 @@ class SteppedClock(Clock):
         return sum(not awake.done() for _, awake in self._sleepers)
 
 
-Work = Callable[[Brief, Workspace], AsyncGenerator[Draft | Result, None]]
+def toolbox(store: SqlTaskStore, engines: Mapping[str, Engine], files: Workspaces, clock: Clock, **more: Any) -> Tools:
+    """What executions share, around a store."""
+    questions = SqlQuestionStore(store._db, store._hub, clock)
+    return Tools(store, questions, store._hub, engines, files, clock, **more)
+
+
+Work = Callable[[Brief, Workspace, Ask], AsyncGenerator[Draft | Result, None]]
 
 
 @dataclass
@@ -108,22 +119,23 @@ class InProcess:
 
     work: Work
     uses_folder: bool = False
+    goes_on: bool = False
 
-    def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
-        return self.work(brief, workspace)
+    def run(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
+        return self.work(brief, workspace, ask)
 
 
-def in_process(works: Mapping[str, Work], uses_folder: bool = False) -> InProcess:
+def in_process(works: Mapping[str, Work], uses_folder: bool = False, goes_on: bool = False) -> InProcess:
     """An engine that does for each skill what the function of its name does."""
-    return InProcess(lambda brief, workspace: works[brief.skill](brief, workspace), uses_folder)
+    return InProcess(lambda brief, workspace, ask: works[brief.skill](brief, workspace, ask), uses_folder, goes_on)
 
 
-async def noop(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+async def noop(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
     yield Result(text="Done.")
 
 
 def talking(*texts: str) -> Work:
-    async def work(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         for text in texts:
             yield Draft(EventType.TEXT, {"text": text})
         yield Result(text=" ".join(texts))
@@ -135,7 +147,7 @@ def failing(error: Exception | None = None, times: int | None = None) -> Work:
     """Fails (EngineFailed, unless told otherwise) in its first so many runs, or in all."""
     runs = iter(range(1 << 30))
 
-    async def work(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         if times is None or next(runs) < times:
             raise error or EngineFailed("It was made to fail.")
         yield Result(text="Done after all.")
@@ -144,7 +156,7 @@ def failing(error: Exception | None = None, times: int | None = None) -> Work:
 
 
 def costing(usage: Usage, times: int = 1) -> Work:
-    async def work(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         for _ in range(times):
             yield Draft(EventType.USAGE, {"model": "m"}, usage)
         yield Result(text="Spent.")
@@ -167,7 +179,7 @@ class Sleeping:
     def wake(self) -> None:
         self.awake.set()
 
-    async def __call__(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def __call__(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         self.now[workspace.run_id] = brief.prompt
         self.most = max(self.most, len(self.now))
         self.started.append(brief.prompt)
@@ -210,6 +222,7 @@ def parts(
     alone: bool = False,
     name: str | None = None,
     uses_folder: bool = False,
+    goes_on: bool = False,
     **settings: Any,
 ) -> Parts:
     """The program. `works` are functions by skill (without: `noop`), `skills` what else the catalogue says of them."""
@@ -218,7 +231,7 @@ def parts(
         a_settings(state_dir, **settings),
         clock=clock,
         catalogue=a_catalogue(*(skills or works)),
-        engines=engines or {"script": in_process(works, uses_folder)},
+        engines=engines or {"script": in_process(works, uses_folder, goes_on)},
         db=db,
         runner=runner,
         alone=alone,

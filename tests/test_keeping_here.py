@@ -13,13 +13,13 @@ from structlog.testing import capture_logs
 from agents.src.bootstrap import KEEP_EVERY, TOMBSTONES_LAST, Parts, bootstrap, purge_daily
 from agents.src.memory import Act, Lesson, entry_id
 from agents.src.services.modal_memory import begun
-from agents.src.tasks import Brief, Draft, EventType, Result, Workspace, remembered
+from agents.src.tasks import Ask, Brief, Draft, EventType, Result, Workspace, remembered
 from tests.building import PATIENCE, a_catalogue, a_settings, a_skill, ended, eventually, in_process, parts, running, submit
 
 FACT = "use argon2"
 
 
-async def teaching(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+async def teaching(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
     """Learns what the prompt says, and says what it knew."""
     lesson = Lesson(action=Act.ADD, id=entry_id(brief.skill, brief.prompt), text=brief.prompt)
     yield remembered(lesson, held=False)

@@ -23,18 +23,24 @@ from agents.src.services.modal_memory import begun, call_keeper
 from agents.src.services.modal_runner import ModalRunner
 from agents.src.services.modal_volume import named_volume
 from agents.src.services.processes import end_runs_of, is_gone, worker_name
+from agents.src.services.question_store import SqlQuestionStore
 from agents.src.services.secrets import looks_secret
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.services.token_store import SqlTokenStore
 from agents.src.settings import Settings, granted_variables
 from agents.src.skills import Catalogue, Dispatcher, TokenStore
 from agents.src.tasks import (
+    Answering,
     Engine,
+    Escalation,
     Execution,
     FileStore,
     Hub,
+    Nobody,
+    QuestionStore,
     Reaper,
     Recovery,
+    Run,
     Runner,
     Solo,
     TaskStore,
@@ -158,6 +164,9 @@ class Parts:
     db: Db
     hub: Hub
     store: TaskStore
+    questions: QuestionStore
+    answering: Answering
+    escalation: Escalation | None
     files: FileStore
     tokens: TokenStore
     dispatcher: Dispatcher
@@ -173,11 +182,15 @@ class Parts:
             await self.worker.open()
         if self.solo:
             self.solo.open()
+        if self.escalation:
+            self.escalation.open()
         self.keeping.open()
 
     async def close(self) -> None:
         """Ends open streams, gives running tasks back, keeps what they learned, and closes the database."""
         self.hub.close()
+        if self.escalation:
+            await self.escalation.close()
         if self.worker:
             await self.worker.close()
         if self.solo:
@@ -212,6 +225,7 @@ def bootstrap(
     hub = Hub()
     db = db or open_database(settings.database_url.get_secret_value() if settings.database_url else None, settings.state_dir)
     store = SqlTaskStore(db, hub, clock)
+    questions = SqlQuestionStore(db, hub, clock)
     tokens = SqlTokenStore(db, clock)
     root = settings.state_dir
     files = files or FolderFiles(root, root / "work", db, clock, settings.max_file_bytes)
@@ -221,15 +235,17 @@ def bootstrap(
     keeping = Keeping(keep or here, every=every, pause=KEEP_PAUSE if keep else 0.0)
     memory.nudge = keeping.nudge
     engines = engines if engines is not None else default_engines(settings, catalogue)
-    tools = Tools(store, engines, files, clock, memory.recall(), keeping.nudge)
+    tools = Tools(*(store, questions, hub, engines, files, clock, memory.recall(), keeping.nudge), settings.question_hold_seconds)
     underway = Underway(name or worker_name(), store, lambda run: Execution(run, tools), hub, clock)
     solo = Solo(underway, store, clock) if alone and not runner else None
     worker = None
     if not runner and not solo:
 
-        async def clear_away(task_id: str) -> None:
-            await end_runs_of(task_id)
-            await files.clear_away(task_id)
+        async def clear_away(run: Run) -> None:
+            await end_runs_of(run.task.id)
+            if run.task.waiting:
+                await files.set_aside(run)
+            await files.clear_away(run.task.id)
 
         recovery = Recovery(store, clock, is_gone, clear_away)
         limits = {skill.name: skill.resources.max_containers for skill in catalogue if skill.resources.max_containers}
@@ -237,7 +253,12 @@ def bootstrap(
     chosen = runner or solo or worker
     assert chosen is not None  # one of the three, by the lines above
     dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, settings.task_timeout_seconds)
-    return Parts(settings, clock, catalogue, db, hub, store, files, tokens, dispatcher, memory, keeping, worker, solo)
+    answering = Answering(questions, chosen)
+    escalation = None if alone else Escalation(answering, store, hub, clock, Nobody(), None)
+    return Parts(
+        *(settings, clock, catalogue, db, hub, store, questions, answering, escalation),
+        *(files, tokens, dispatcher, memory, keeping, worker, solo),
+    )
 
 
 async def keep_here(memory: Memory, catalogue: Catalogue, author: str, nudged: frozenset[str]) -> None:

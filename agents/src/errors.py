@@ -3,19 +3,19 @@
     Problem
     ├── NotFound
     │   ├── UnknownSkill · UnknownTask · UnknownFile · UnknownArtifact · UnknownToken · UnknownRoute
-    │   ├── UnknownEntry · UnknownLesson
+    │   ├── UnknownEntry · UnknownLesson · UnknownQuestion
     ├── Invalid
     │   ├── InvalidRequest · InvalidArguments · InvalidSkill · InvalidMemory · LooksSecret · KeyReused
-    │   ├── UnsupportedMediaType
+    │   ├── InvalidAnswer · UnsupportedMediaType
     ├── Refused
     │   ├── NotAuthenticated · SkillNotAllowed · StorageEmptied
     ├── Conflict
-    │   ├── IllegalMove · AlreadyEnded · NameTaken
+    │   ├── IllegalMove · AlreadyEnded · AlreadyAnswered · NameTaken
     ├── RevisionMoved · RevisionRequired
     ├── TooLarge · RateLimited · MethodNotAllowed · UnsatisfiableRange
     ├── Misconfigured · Unavailable · InternalError
     └── TaskFailed                      how a task ends when it cannot complete
-        ├── TimedOut · Interrupted · NoCredentials · CredentialsRefused · ModelOverloaded · ModelRefused
+        ├── TimedOut · Interrupted · QuestionExpired · NoCredentials · CredentialsRefused · ModelOverloaded · ModelRefused
         ├── BudgetExhausted · TurnsExhausted · ProgramFailed · ProgramRefused · EngineFailed
 
 A class's docstring is its title; its kebab-case name is its type. `agents/src/api/errors.py` maps classes to HTTP statuses.
@@ -81,6 +81,10 @@ class UnknownLesson(NotFound):
     """Nothing that waits for a review has this number."""
 
 
+class UnknownQuestion(NotFound):
+    """There is no such question, or it is somebody else's."""
+
+
 class Invalid(Problem):
     """The request cannot be carried out as it stands."""
 
@@ -103,6 +107,10 @@ class InvalidMemory(Invalid):
 
 class LooksSecret(Invalid):
     """What is to be remembered looks like a secret."""
+
+
+class InvalidAnswer(Invalid):
+    """The answer does not fit the question."""
 
 
 class KeyReused(Invalid):
@@ -139,6 +147,10 @@ class IllegalMove(Conflict):
 
 class AlreadyEnded(Conflict):
     """The task has already ended."""
+
+
+class AlreadyAnswered(Conflict):
+    """The question no longer waits for an answer."""
 
 
 class NameTaken(Conflict):
@@ -196,6 +208,10 @@ class TimedOut(TaskFailed):
 
 class Interrupted(TaskFailed):
     """The worker died in the middle of the task."""
+
+
+class QuestionExpired(TaskFailed):
+    """Nobody answered what the task had to know."""
 
 
 class NoCredentials(TaskFailed):

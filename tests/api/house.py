@@ -22,7 +22,7 @@ from agents.src.memory import Act, Lesson, entry_id
 from agents.src.services.database import Db, Tx, Watcher, open_database
 from agents.src.settings import Rate, read_settings
 from agents.src.skills import Catalogue, Skill, Token, hashed, new_secret
-from agents.src.tasks import Brief, Draft, EventType, Result, Usage, Workspace
+from agents.src.tasks import Ask, Brief, Draft, EventType, Result, Usage, Workspace
 
 T = TypeVar("T")
 
@@ -50,10 +50,11 @@ class Scene:
     """An engine that does what the prompt says, or nothing much: `hold` lasts until `go` is set."""
 
     uses_folder: bool = False
+    goes_on: bool = False
     go: asyncio.Event = field(default_factory=asyncio.Event)
     holding: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def run(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         match brief.prompt.split():
             case ["hold"]:
                 yield Draft(EventType.TEXT, {"text": "holding"})

@@ -11,6 +11,7 @@ from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
 from agents.src.memory import Act, Lesson
 from agents.src.services.database import Db
 from agents.src.services.lesson_store import SqlLessonStore
+from agents.src.services.question_store import SqlQuestionStore
 from agents.src.services.task_store import LARGEST_PAGE, SqlTaskStore
 from agents.src.tasks import (
     Artifact,
@@ -23,6 +24,8 @@ from agents.src.tasks import (
     Hub,
     Key,
     LeaseLost,
+    Question,
+    QuestionRules,
     Result,
     Run,
     Status,
@@ -30,6 +33,7 @@ from agents.src.tasks import (
     TaskFilter,
     Usage,
     cancelled,
+    parked,
     remembered,
 )
 from tests.building import NOON, PATIENCE, SteppedClock, a_brief, a_task, eventually
@@ -42,7 +46,7 @@ LEARNED = remembered(Lesson(action=Act.ADD, id="a167aa41ae7e", text="use argon2"
 DONE = Ending(Status.COMPLETED, Draft(EventType.COMPLETED), result=Result(text="Done."))
 WRONG = Failure(type="engine-failed", title="The engine could not be run.", detail="It would not.")
 FAILED = Ending(Status.FAILED, Draft(EventType.FAILED, {"error": WRONG.model_dump()}), error=WRONG)
-WAITS = Ending(Status.INPUT_REQUIRED, Draft(EventType.PROGRESS))
+WAITS = parked()
 
 
 def again_at(time: float) -> Ending:
@@ -57,6 +61,7 @@ class House:
     clock: SteppedClock
     hub: Hub
     store: SqlTaskStore
+    questions: SqlQuestionStore
 
     async def queued(self, **fields: object) -> Task:
         return (await self.store.add(a_task(**fields), a_brief())).task
@@ -72,7 +77,7 @@ class House:
 
 def a_house(db: Db, clock: SteppedClock | None = None) -> House:
     hub, clock = Hub(), clock or SteppedClock()
-    return House(db, clock, hub, SqlTaskStore(db, hub, clock))
+    return House(db, clock, hub, SqlTaskStore(db, hub, clock), SqlQuestionStore(db, hub, clock))
 
 
 def at_home(open_db: OpenDb, story: Callable[[House], Awaitable[None]]) -> None:
@@ -373,7 +378,7 @@ def test_writes_of_an_earlier_attempt_are_refused(open_db: OpenDb) -> None:
 
 @pytest.mark.parametrize(
     "ending",
-    [DONE, FAILED, cancelled(), again_at(NOON + 5), WAITS],
+    [DONE, FAILED, cancelled(), again_at(NOON + 5)],
     ids=lambda ending: ending.status.value,
 )
 def test_settling(open_db: OpenDb, ending: Ending) -> None:
@@ -423,9 +428,10 @@ def test_what_was_told_to_end_does_not_wait_for_another_run(open_db: OpenDb, end
 
 def test_cancelling_what_waits_ends_it(open_db: OpenDb) -> None:
     async def story(house: House) -> None:
-        parked = await house.run()
-        await house.store.settle(parked, WAITS)
-        for task_id in ((await house.queued()).id, parked.task.id):
+        asking = await house.run()
+        await house.questions.ask(asking, "k", Question(text="Which?"), QuestionRules())
+        await house.store.settle(asking, WAITS)
+        for task_id in ((await house.queued()).id, asking.task.id):
             task = await house.store.request_cancel(task_id)
             assert (task.status, task.finished_at) == (Status.CANCELLED, NOON)
             assert task == await house.store.get(task_id)

@@ -17,6 +17,7 @@ from agents.src.services.lesson_store import SqlLessonStore
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.tasks import (
     Artifact,
+    Ask,
     Brief,
     Claim,
     Draft,
@@ -33,7 +34,6 @@ from agents.src.tasks import (
     Status,
     Stop,
     Task,
-    Tools,
     Usage,
     Workspace,
     remembered,
@@ -54,6 +54,7 @@ from tests.building import (
     immediately,
     noop,
     talking,
+    toolbox,
 )
 from tests.conftest import OpenDb
 
@@ -98,7 +99,7 @@ class Bench:
         return run
 
     def execution(self, run: Run, work: Work, uses_folder: bool = False, **tools: Any) -> Execution:
-        return Execution(run, Tools(self.store, {"script": InProcess(work, uses_folder)}, self.files, self.clock, **tools))
+        return Execution(run, toolbox(self.store, {"script": InProcess(work, uses_folder)}, self.files, self.clock, **tools))
 
     async def carried(self, work: Work, uses_folder: bool = False, **brief: object) -> Task:
         task = await self.execution(await self.run(**brief), work, uses_folder).carry_out()
@@ -137,7 +138,7 @@ def test_what_the_engine_says_is_kept_in_order(open_sqlite: OpenDb, tmp_path: Pa
 
 
 def test_a_result_that_no_database_keeps_fails_the_task(open_sqlite: OpenDb, tmp_path: Path) -> None:
-    async def half_a_pair(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def half_a_pair(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         yield Result(text="\ud83d")
 
     async def story(bench: Bench) -> None:
@@ -179,7 +180,7 @@ def test_an_engines_error_fails_the_task(open_sqlite: OpenDb, tmp_path: Path, er
 
 
 def test_an_engine_without_a_result_and_one_that_is_not_there(open_sqlite: OpenDb, tmp_path: Path) -> None:
-    async def silent(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def silent(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         yield Draft(EventType.TEXT, {"text": "…"})
 
     async def story(bench: Bench) -> None:
@@ -198,7 +199,9 @@ def test_a_run_out_of_time_is_ended(open_sqlite: OpenDb, tmp_path: Path) -> None
         assert task.status is Status.FAILED and task.error
         assert (task.error.type, sleeping.ended) == ("timed-out", ["Please."])
         assert task.error.detail.startswith("It ran for 0.05 seconds")
-        assert await bench.kinds(task.id) == [EventType.PROGRESS, EventType.FAILED]
+        assert await bench.kinds(task.id) == [EventType.PROGRESS, EventType.WARNING, EventType.FAILED]
+        warning = (await bench.log(task.id))[-2].data
+        assert warning["code"] == "time_running_out" and "80% of its 0.05 seconds" in warning["message"]
 
     tell(open_sqlite, tmp_path, story)
 
@@ -218,7 +221,7 @@ def test_a_failure_that_may_pass_goes_back_into_the_queue(open_sqlite: OpenDb, t
 def test_the_folder_is_there_during_the_run_and_its_output_is_kept(open_sqlite: OpenDb, tmp_path: Path) -> None:
     folders: list[Path] = []
 
-    async def work(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         folders.append(workspace.folder)
         (workspace.output / "plan.md").write_text("plan")
         if brief.prompt == "fail":
@@ -305,7 +308,7 @@ def test_a_lease_lost_in_the_middle_ends_the_engine(open_sqlite: OpenDb, tmp_pat
     begun: list[str] = []
     ended: list[str] = []
 
-    async def chatty(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def chatty(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         begun.append(workspace.run_id)
         try:
             while True:
@@ -353,7 +356,7 @@ def test_to_stop_a_run_whose_output_is_being_kept_does_not_lose_how_it_went(
 
     async def story(bench: Bench) -> None:
         files = Slow(tmp_path, tmp_path / "work", open_sqlite(), bench.clock, 1 << 20)
-        tools = Tools(bench.store, {"script": InProcess(noop, uses_folder=True)}, files, bench.clock)
+        tools = toolbox(bench.store, {"script": InProcess(noop, uses_folder=True)}, files, bench.clock)
         execution = Execution(await bench.run(on_crash=OnCrash.INTERRUPT), tools)
         work = asyncio.create_task(execution.carry_out())
         await files.collecting.wait()
@@ -400,7 +403,7 @@ def test_a_long_outage_leaves_the_run_unsettled(open_sqlite: OpenDb, tmp_path: P
 def test_answers_that_are_lost_double_nothing(open_sqlite: OpenDb, tmp_path: Path) -> None:
     some = Usage(input_tokens=5, cost_usd=0.5)
 
-    async def learning(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def learning(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         yield remembered(ARGON, held=False)
         yield Draft(EventType.USAGE, {}, some)
         yield Result(text="Done.")
@@ -445,7 +448,7 @@ def memory(error: Exception | None = None) -> Recall:
     return Recall(lambda: cast(MemoryStore, Shelf(error)), 2000)
 
 
-async def showing(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+async def showing(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
     yield Result(text=", ".join(entry.text for entry in brief.memory))
 
 
@@ -481,7 +484,7 @@ def test_a_memory_out_of_reach_is_a_warning_and_the_task_runs(open_sqlite: OpenD
 def test_what_a_run_learned_is_kept_however_it_ends(
     open_sqlite: OpenDb, tmp_path: Path, error: Exception | None, status: Status
 ) -> None:
-    async def learning(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def learning(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         yield remembered(ARGON, held=False)
         yield remembered(FPS, held=True)
         if error:
@@ -518,7 +521,7 @@ def test_a_cancelled_run_leaves_what_it_had_learned(open_sqlite: OpenDb, tmp_pat
         told: list[str] = []
         learned_it = asyncio.Event()
 
-        async def waiting(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+        async def waiting(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
             yield remembered(ARGON, held=False)
             learned_it.set()
             await asyncio.Event().wait()
@@ -540,7 +543,7 @@ def test_only_a_run_that_learned_something_is_told_of_and_a_listener_that_fails_
     def failing_listener(skill: str) -> None:
         raise ValueError(skill)
 
-    async def learning(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def learning(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         yield remembered(ARGON, held=False)
         yield Result(text="Done.")
 
@@ -579,7 +582,7 @@ def test_a_stale_run_cannot_write(open_sqlite: OpenDb, tmp_path: Path) -> None:
 
 
 def test_what_was_said_before_the_end_stays_with_a_task_that_does_not_reach_it(open_sqlite: OpenDb, tmp_path: Path) -> None:
-    async def breaking(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def breaking(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         for word in ("half", "done"):
             yield Draft(EventType.TEXT, {"text": word})
         raise BudgetExhausted("All spent.")
@@ -589,7 +592,7 @@ def test_what_was_said_before_the_end_stays_with_a_task_that_does_not_reach_it(o
         assert (task.status, task.result) == (Status.FAILED, Result(text="half\ndone"))
         waiting = asyncio.Event()
 
-        async def talking_on(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+        async def talking_on(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
             yield Draft(EventType.TEXT, {"text": "x" * 20_000 + "end"})
             waiting.set()
             await asyncio.Event().wait()

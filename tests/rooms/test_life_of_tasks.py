@@ -223,8 +223,8 @@ class Life(RuleBasedStateMachine):
             if task.status is Status.RUNNING and (task.lease_until < now or task.holder in gone)
         }
 
-        async def no_processes(task_id: str) -> None:
-            assert task_id in lost
+        async def no_processes(run: Run) -> None:
+            assert run.task.id in lost
 
         settled = self.do(Recovery(self.store, self.clock, gone.__contains__, no_processes).recover())
         assert {task.id for task in settled} == lost

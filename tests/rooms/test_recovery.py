@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from agents.src.services.task_store import SqlTaskStore
-from agents.src.tasks import Brief, Claim, Draft, EventType, Hub, OnCrash, Recovery, Result, Status, Workspace
+from agents.src.tasks import Ask, Brief, Claim, Draft, EventType, Hub, OnCrash, Recovery, Result, Run, Status, Workspace
 from agents.src.tasks.underway import HEARTBEAT, LEASE
 from tests.building import (
     NOON,
@@ -38,7 +38,7 @@ VICTIM = textwrap.dedent(
     from agents.src.tasks import Draft, EventType
     from tests.building import a_skill, parts, running, submit
 
-    async def work(brief, workspace):
+    async def work(brief, workspace, ask):
         environment = {**os.environ, "MODAL_INVOKE_RUN": workspace.run_id}
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=environment, start_new_session=True)
         yield Draft(EventType.PROGRESS, {"message": "begun"})
@@ -87,7 +87,7 @@ def test_after_kill_9_the_next_process_ends_the_children_and_settles_the_task(st
     task_id, child = killed_in_the_middle(state_dir, on_crash)
     alive_when_run_again: list[bool] = []
 
-    async def work(brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         alive_when_run_again.append(is_running(child))
         yield Result(text="Done.")
 
@@ -113,7 +113,7 @@ def test_after_kill_9_the_next_process_ends_the_children_and_settles_the_task(st
 # Whom it takes for dead
 
 
-async def no_processes(task_id: str) -> None:
+async def no_processes(_: Run) -> None:
     """Nothing is left to end."""
 
 
@@ -122,9 +122,9 @@ def test_only_what_is_abandoned_is_settled_and_its_processes_ended_first(open_sq
         clock, swept = SteppedClock(), list[str]()
         store = SqlTaskStore(open_sqlite(), Hub(), clock)
 
-        async def sweep(task_id: str) -> None:
-            assert (await store.get(task_id)).status is Status.RUNNING
-            swept.append(task_id)
+        async def sweep(run: Run) -> None:
+            assert (await store.get(run.task.id)).status is Status.RUNNING
+            swept.append(run.task.id)
 
         runs = {}
         for worker, until in {"gone": NOON + 99, "late": NOON + 5, "alive": NOON + 99, "afar": NOON + 99}.items():

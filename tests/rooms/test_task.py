@@ -18,7 +18,9 @@ LEGAL = {
     ("running", "completed"),
     ("running", "failed"),
     ("running", "cancelled"),
+    ("input_required", "queued"),
     ("input_required", "running"),
+    ("input_required", "completed"),
     ("input_required", "failed"),
     ("input_required", "cancelled"),
 }

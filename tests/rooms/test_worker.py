@@ -13,7 +13,7 @@ from agents.src.bootstrap import Parts
 from agents.src.errors import EngineFailed, Unavailable
 from agents.src.services.files import FolderFiles
 from agents.src.services.task_store import SqlTaskStore
-from agents.src.tasks import Claim, Draft, Ending, EventType, Execution, Hub, Retries, Run, Status, Tools, Underway
+from agents.src.tasks import Claim, Draft, Ending, EventType, Execution, Hub, Retries, Run, Status, Underway
 from agents.src.tasks.underway import HEARTBEAT, LEASE
 from tests.building import (
     PATIENCE,
@@ -34,6 +34,7 @@ from tests.building import (
     running,
     submit,
     talking,
+    toolbox,
 )
 
 
@@ -403,7 +404,7 @@ def test_a_run_whose_lease_ran_out_unrenewed_is_let_go(state_dir: Path) -> None:
     async def story() -> None:
         clock, sleeping = SteppedClock(), Sleeping()
         here = parts(state_dir, works={"noop": sleeping}, clock=clock)
-        tools = Tools(here.store, {"claude": InProcess(sleeping)}, cast(FolderFiles, here.files), clock)
+        tools = toolbox(cast(SqlTaskStore, here.store), {"claude": InProcess(sleeping)}, cast(FolderFiles, here.files), clock)
         underway = Underway(
             "worker-1", Unrenewable(here.db, here.hub, clock), lambda run: Execution(run, tools), here.hub, clock, 0.01
         )

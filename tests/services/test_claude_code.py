@@ -36,7 +36,7 @@ from agents.src.services.markdown import read_info
 from agents.src.services.processes import processes_of
 from agents.src.services.rehearsal import Rehearsal, Script, read_script
 from agents.src.services.rehearsal_sse import message, stream
-from agents.src.tasks import Brief, ClaudeOptions, Draft, EventType, InputFile, Result, Workspace
+from agents.src.tasks import Brief, ClaudeOptions, Draft, EventType, InputFile, Result, Workspace, unanswered
 
 HERE = Path(__file__).parent
 PLANNING = HERE.parents[1] / "agents" / "skills" / "planning"
@@ -75,7 +75,7 @@ class Stage:
         happened: list[Draft | Result] = []
         failure: TaskFailed | None = None
         try:
-            async for happening in engine.run(brief, self.workspace):
+            async for happening in engine.run(brief, self.workspace, unanswered):
                 happened.append(happening)  # noqa: PERF401  # what came before a failure counts
         except TaskFailed as error:
             failure = error
@@ -373,7 +373,7 @@ def test_an_end_from_outside_ends_all_processes(stage: Stage, loop: str, way: st
     engine = ClaudeEngine(stage.nobody, rehearsal=script(waiting))
 
     async def play(ready: asyncio.Event) -> None:
-        async with aclosing(engine.run(stage.brief("Bash"), stage.workspace)) as happenings:
+        async with aclosing(engine.run(stage.brief("Bash"), stage.workspace, unanswered)) as happenings:
             await until_started(stage, happenings)
             ready.set()
             if way == "cancel":

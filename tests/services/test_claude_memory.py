@@ -18,8 +18,21 @@ from agents.src.services.files import FolderFiles
 from agents.src.services.lesson_store import SqlLessonStore
 from agents.src.services.rehearsal import Rehearsal, Script
 from agents.src.services.task_store import SqlTaskStore
-from agents.src.tasks import Brief, Claim, ClaudeOptions, Draft, Event, EventType, Execution, Hub, Result, Task, Tools, Workspace
-from tests.building import NOON, SteppedClock, a_task
+from agents.src.tasks import (
+    Brief,
+    Claim,
+    ClaudeOptions,
+    Draft,
+    Event,
+    EventType,
+    Execution,
+    Hub,
+    Result,
+    Task,
+    Workspace,
+    unanswered,
+)
+from tests.building import NOON, SteppedClock, a_task, toolbox
 from tests.conftest import OpenDb
 
 BCRYPT = new_entry("planning", entry_id("planning", "use bcrypt"), "use bcrypt", "Auth", Origin("ada", "local", NOON))
@@ -77,7 +90,7 @@ def carried_out(
         store, files = SqlTaskStore(db, Hub(), clock), FolderFiles(root, root / "work", db, clock, 1 << 20)
         memory = Recall(lambda: cast(MemoryStore, Shelf()), 2000)
         engine = ClaudeEngine(CredentialSource(root / "no-login", keychain=False), rehearsal=played, retries=1)
-        tools = Tools(store, {"claude": engine}, files, clock, memory, told.append)
+        tools = toolbox(store, {"claude": engine}, files, clock, memory=memory, taught=told.append)
         task = a_task(id=Clock().new_id(), skill="planning")  # the run's processes are found by its id, on the whole machine
         added = await store.add(task, a_brief(**fields), claim=Claim("worker-1", NOON + 20))
         assert added.run
@@ -168,7 +181,7 @@ def asked(tmp_path: Path, brief: Brief) -> dict[str, Any]:
     async def scene() -> dict[str, Any]:
         async with Rehearsal(a_script({"text": "Done."})) as service:
             engine = ClaudeEngine(CredentialSource(tmp_path, api_key=SecretStr("the key"), keychain=False), service.url)
-            happened: list[Draft | Result] = [happening async for happening in engine.run(brief, workspace)]
+            happened: list[Draft | Result] = [happening async for happening in engine.run(brief, workspace, unanswered)]
             assert happened[-1] == Result(text="Done.")
             return service.requests[0]
 

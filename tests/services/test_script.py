@@ -22,7 +22,7 @@ from agents.src.memory import Recalled, entry_id
 from agents.src.services.processes import processes_of
 from agents.src.services.script import ScriptEngine
 from agents.src.services.script_messages import KEPT_LINES, KEPT_TEXT, LONGEST_LINE, TYPES
-from agents.src.tasks import Brief, Draft, EventType, InputFile, Result, Workspace
+from agents.src.tasks import Brief, Draft, EventType, InputFile, Result, Workspace, unanswered
 
 PYTHON = "import json, os, signal, subprocess, sys, time\ndef say(**message): print(json.dumps(message), flush=True)\n"
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -46,7 +46,7 @@ class Stage:
     def generator(self, program: str, name: str = "main.py", **brief: Any) -> AsyncGenerator[Draft | Result, None]:
         self.write(program, name)
         brief = {"skill": "trial", "engine": "script", "instruction": "", "prompt": "do it", "timeout": 60, **brief}
-        return ScriptEngine(lambda skill: self.skill.parent / skill).run(Brief(program=name, **brief), self.workspace)
+        return ScriptEngine(lambda skill: self.skill.parent / skill).run(Brief(program=name, **brief), self.workspace, unanswered)
 
     def play(self, work: Callable[[], Awaitable[Any]]) -> Any:
         async def scene() -> Any:
@@ -117,7 +117,7 @@ def test_the_environment_is_clean(stage: Stage, monkeypatch: pytest.MonkeyPatch)
     brief = Brief(skill="trial", engine="script", instruction="", prompt="", timeout=60, program="main.py")
 
     async def last() -> Result:
-        return [item async for item in engine.run(brief, stage.workspace) if isinstance(item, Result)][-1]
+        return [item async for item in engine.run(brief, stage.workspace, unanswered) if isinstance(item, Result)][-1]
 
     variables, folder, leads_session = stage.play(last).data
     here = str(stage.workspace.folder)
@@ -325,7 +325,7 @@ def test_a_missing_program(stage: Stage) -> None:
     brief = Brief(skill="trial", engine="script", instruction="", prompt="", timeout=60, program="gone.py")
 
     async def start() -> None:
-        async for _ in ScriptEngine(lambda _: stage.skill).run(brief, stage.workspace):
+        async for _ in ScriptEngine(lambda _: stage.skill).run(brief, stage.workspace, unanswered):
             raise AssertionError
 
     with pytest.raises(EngineFailed, match=r"no program 'gone\.py'"):
@@ -557,7 +557,7 @@ def test_a_program_that_never_stops_talking_is_stopped(stage: Stage) -> None:
     brief = Brief(skill="trial", engine="script", instruction="", prompt="talk", timeout=60, program=name)
 
     async def listen() -> None:
-        async for _ in ScriptEngine(lambda _: stage.skill, most_output=1 << 20).run(brief, stage.workspace):
+        async for _ in ScriptEngine(lambda _: stage.skill, most_output=1 << 20).run(brief, stage.workspace, unanswered):
             pass
 
     with pytest.raises(ProgramFailed, match="printed more than 1 MiB"):

@@ -17,7 +17,7 @@ from agents.src.clock import Clock
 from agents.src.errors import ProgramFailed, ProgramRefused
 from agents.src.services.processes import processes_of
 from agents.src.services.script import ScriptEngine
-from agents.src.tasks import Brief, Draft, EventType, InputFile, Result, Workspace
+from agents.src.tasks import Brief, Draft, EventType, InputFile, Result, Workspace, unanswered
 
 SKILL = Path(__file__).parents[2] / "agents" / "skills" / "media-processing"
 
@@ -68,7 +68,7 @@ class Stage:
     def run(self, task: str, *files: str, environment: dict[str, str] | None = None, **args: Any) -> Result:
         async def all_of_it() -> Result:
             engine = ScriptEngine(lambda _: SKILL, environment)
-            async for item in engine.run(self.brief(task, files, args), self.workspace):
+            async for item in engine.run(self.brief(task, files, args), self.workspace, unanswered):
                 if isinstance(item, Result):
                     return item
                 self.drafts.append(item)
@@ -343,7 +343,7 @@ def test_a_failed_run_leaves_no_half_file(stage: Stage, tmp_path: Path) -> None:
 def test_closing_ends_ffmpeg(stage: Stage) -> None:
     async def close_early() -> int:
         brief = stage.brief("convert long.mp4 to webm", ("long.mp4",), {})
-        async with aclosing(ScriptEngine(lambda _: SKILL).run(brief, stage.workspace)) as generator:
+        async with aclosing(ScriptEngine(lambda _: SKILL).run(brief, stage.workspace, unanswered)) as generator:
             async for item in generator:
                 if isinstance(item, Draft) and item.type is EventType.PROGRESS:
                     return len(processes_of(stage.workspace.run_id))

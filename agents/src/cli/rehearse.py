@@ -23,7 +23,7 @@ from agents.src.services.files import keep as keep_artifacts
 from agents.src.services.markdown import read_catalogue
 from agents.src.services.rehearsal import read_script
 from agents.src.skills import SkillRequest, brief_for, check_arguments
-from agents.src.tasks import Brief, Draft, InputFile, Result, Usage, Workspace, distinct, safe_name
+from agents.src.tasks import Brief, Draft, InputFile, Result, Usage, Workspace, distinct, safe_name, unanswered
 
 WIDTH = 200  # characters of an event's data on its line
 
@@ -94,7 +94,7 @@ def _hand_over(files: list[Path], workspace: Workspace) -> tuple[InputFile, ...]
 async def _play(engine: ClaudeEngine, brief: Brief, workspace: Workspace, tell: Tell) -> Outcome:
     outcome = Outcome()
     try:
-        async with asyncio.timeout(brief.timeout), aclosing(engine.run(brief, workspace)) as happenings:
+        async with asyncio.timeout(brief.timeout), aclosing(engine.run(brief, workspace, unanswered)) as happenings:
             async for happening in happenings:
                 if isinstance(happening, Result):
                     outcome.result = happening

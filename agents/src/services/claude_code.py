@@ -24,7 +24,7 @@ from agents.src.services.messages_proxy import messages_proxy
 from agents.src.services.processes import MARK, end_run, to_the_end
 from agents.src.services.rehearsal import Rehearsal, Script
 from agents.src.services.secrets import looks_secret
-from agents.src.tasks import Brief, Draft, EventType, Result, Workspace
+from agents.src.tasks import Ask, Brief, Draft, EventType, Result, Workspace
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions, Message, ResultMessage
@@ -66,8 +66,9 @@ class ClaudeEngine:
     """Why a text may not be remembered."""
 
     uses_folder = True
+    goes_on = True
 
-    async def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def run(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:  # noqa: ARG002
         """Raises NoCredentials, CredentialsRefused, ModelOverloaded, ModelRefused, TurnsExhausted, BudgetExhausted,
         EngineFailed."""
         from claude_agent_sdk import ResultMessage

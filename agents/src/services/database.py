@@ -24,6 +24,8 @@ class Tx(ABC):
 
     skip_locked = ""
     """What ends a `select` of rows to be claimed, so that two claimers never wait for each other."""
+    for_update = ""
+    """What ends a `select` of rows that the rest of the transaction rests on, so that nobody changes them meanwhile."""
 
     @abstractmethod
     def run(self, sql: str, *values: object) -> list[Row]:

@@ -5,6 +5,7 @@ import hashlib
 import mimetypes
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from agents.src.clock import Clock
@@ -35,6 +36,7 @@ class FolderFiles:
     ) -> None:
         self._files = root / "files"
         self._artifacts = root / "artifacts"
+        self._parked = root / "parked"
         self._scratch = scratch
         self._db = db
         self._clock = clock
@@ -113,7 +115,9 @@ class FolderFiles:
     # Workspaces
 
     async def open(self, run: Run) -> Workspace:
-        workspace = Workspace(run.id, self._scratch / run.id.replace(":", "-"))
+        workspace = Workspace(run.id, self._folder_of(run), run.session)
+        if run.goes_on and await self._take_up(run, workspace):
+            return replace(workspace, goes_on=True)
         await asyncio.to_thread(make_empty, workspace)
         try:
             for file in run.brief.files:
@@ -133,6 +137,36 @@ class FolderFiles:
     async def discard(self, workspace: Workspace) -> None:
         await asyncio.to_thread(shutil.rmtree, workspace.folder, ignore_errors=True)
 
+    def _folder_of(self, run: Run) -> Path:
+        # By the session: Claude Code finds what it knows of a piece of work by the folder that it is done in.
+        return self._scratch / run.session.replace(":", "-")
+
+    async def set_aside(self, run: Run) -> None:
+        folder = self._folder_of(run)
+        if folder.is_dir():
+            await asyncio.to_thread(move_over, folder, self._parked / run.task.id)
+            await self._publish()
+
+    async def _take_up(self, run: Run, workspace: Workspace) -> bool:
+        """Whether there is a folder that was set aside; then it is where it was."""
+        aside = self._parked / run.task.id
+        if not aside.is_dir():
+            await self._refresh()
+        if not aside.is_dir():
+            return False
+        await asyncio.to_thread(move_over, aside, workspace.folder)
+        await self._publish()
+        return True
+
+    async def parked(self) -> tuple[str, ...]:
+        """The ids of the tasks for which a folder is set aside."""
+        return tuple(path.name for path in self._parked.glob("*"))
+
+    async def forget(self, task_id: str) -> None:
+        """Removes the folder that was set aside for a task."""
+        await asyncio.to_thread(shutil.rmtree, self._parked / safe_name(task_id), ignore_errors=True)
+        await self._publish()
+
     async def clear_away(self, task_id: str) -> None:
         """Removes what the runs of a task left in the scratch folder when their worker died."""
         for leftover in self._scratch.glob(f"{task_id}-*"):
@@ -142,6 +176,13 @@ class FolderFiles:
 def append(write: Callable[[bytes], object], update: Callable[[bytes], object], data: bytes) -> None:
     write(data)
     update(data)
+
+
+def move_over(source: Path, target: Path) -> None:
+    """In place of what is there."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    shutil.move(source, target)
 
 
 def make_empty(workspace: Workspace) -> None:

@@ -46,6 +46,7 @@ def translated(sql: str) -> str:
 
 class PostgresTx(Tx):
     skip_locked = "for update skip locked"
+    for_update = "for update"
 
     def __init__(self, connection: psycopg.Connection[Row], sender: str) -> None:
         self.connection = connection

@@ -15,7 +15,7 @@ from agents.src.services.child import Child
 from agents.src.services.processes import MARK, end_run, to_the_end
 from agents.src.services.script_messages import LONGEST_LINE, Transcript
 from agents.src.services.secrets import looks_secret
-from agents.src.tasks import Brief, Draft, EventType, Result, Workspace
+from agents.src.tasks import Ask, Brief, Draft, EventType, Result, Workspace
 
 CHUNK = 1 << 20  # bytes read at once
 DRAFTS_AHEAD = 2  # a draft may hold a line of 16 MiB
@@ -33,6 +33,7 @@ class ScriptEngine:
     """
 
     uses_folder = True
+    goes_on = False
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class ScriptEngine:
         self._folder_of = folder_of
         self._environment = dict(environment or {})
 
-    async def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]:
+    async def run(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:  # noqa: ARG002
         """Raises EngineFailed where the program cannot be started, ProgramFailed and ProgramRefused for how it ended."""
         folder, program = self._folder_of(brief.skill), brief.program or ""
         names = {folder: brief.skill, workspace.folder: ".", Path(sys.prefix): "python"}

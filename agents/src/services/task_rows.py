@@ -10,7 +10,8 @@ from agents.src.tasks import Brief, Event, EventType, Failure, Result, Run, Stat
 
 
 def started_event(task: Task, seq: int, now: float) -> Event:
-    return Event(task.id, seq, EventType.STARTED, now, {"attempt": task.attempt})
+    goes_on = {"goes_on": True} if task.session not in (None, task.attempt) else {}
+    return Event(task.id, seq, EventType.STARTED, now, {"attempt": task.attempt, **goes_on})
 
 
 def event_of(row: Row) -> Event:
@@ -60,6 +61,9 @@ def task_of(row: Row) -> Task:
         finished_at=row[18],
         cancel_requested=bool(row[19]),
         run_at=row[20],
+        waiting=row[21],
+        resumed=row[22],
+        session=row[23],
     )
 
 

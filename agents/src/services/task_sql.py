@@ -2,13 +2,16 @@
 
 COLUMNS = (
     "id, skill, prompt, caller, created_at, status, args, metadata, priority, attempt, result, error, input_tokens, "
-    "output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd, started_at, finished_at, cancel_requested, run_at"
+    "output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd, started_at, finished_at, cancel_requested, run_at, "
+    "waiting, resumed, session"
 )
+# A run holds the task: it works, or waits for an answer with its process alive.
+LEASED = "status in ('running', 'input_required')"
 WIDTH = len(COLUMNS.split(","))
 INSERT = """
     insert into task (id, skill, prompt, caller, created_at, status, args, metadata, priority, attempt, brief, next_seq, run_at,
-        started_at, worker, lease_until, idempotency_key, fingerprint)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        started_at, worker, lease_until, session, idempotency_key, fingerprint)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (caller, idempotency_key) where idempotency_key is not null do nothing
 """
 ADD_EVENT = "insert into event (task_id, seq, type, at, data) values (?, ?, ?, ?, ?)"
@@ -29,34 +32,43 @@ CLAIM = f"""
         order by priority desc, run_at, id limit ? {{skip_locked}}
     )
     update task set status = 'running', worker = ?, lease_until = ?, attempt = attempt + 1, started_at = coalesce(started_at, ?),
-        next_seq = next_seq + 1, batch = 0
+        next_seq = next_seq + 1, batch = 0, session = coalesce(session, attempt + 1)
     where id in (select id from due)
     returning {COLUMNS}, brief, next_seq - 1
 """
-APPEND = """
+APPEND = f"""
     update task set next_seq = next_seq + ?, batch = coalesce(?, batch),
         input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,
         cache_read_tokens = cache_read_tokens + ?, cache_creation_tokens = cache_creation_tokens + ?, cost_usd = cost_usd + ?
-    where id = ? and worker = ? and attempt = ? and status = 'running' and batch < coalesce(?, batch + 1)
+    where id = ? and worker = ? and attempt = ? and {LEASED} and batch < coalesce(?, batch + 1)
     returning next_seq
 """
-HAS_BATCH = "select 1 from task where id = ? and worker = ? and attempt = ? and status = 'running' and batch >= ?"
+HAS_BATCH = f"select 1 from task where id = ? and worker = ? and attempt = ? and {LEASED} and batch >= ?"
 SETTLE = f"""
     update task set status = ?, result = ?, error = ?, finished_at = ?, run_at = coalesce(?, run_at), worker = null,
-        lease_until = null, next_seq = next_seq + 1
-    where id = ? and worker = ? and attempt = ? and status = 'running' {{unless}}
+        lease_until = null, session = null, next_seq = next_seq + 1
+    where id = ? and worker = ? and attempt = ? and {LEASED} {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
+# The next attempt goes on with what this one began: at once, where the answers came in the meantime.
+PARK = f"""
+    update task set status = case when waiting > 0 then 'input_required' else 'queued' end,
+        resumed = case when waiting > 0 then resumed else resumed + 1 end,
+        run_at = ?, worker = null, lease_until = null, next_seq = next_seq + 1
+    where id = ? and worker = ? and attempt = ? and {LEASED} and cancel_requested = 0
+    returning {COLUMNS}, next_seq - 1
+"""
+NO_LONGER_WAITING = "update task set waiting = 0 where id = ?"
 # One statement: between two, the task could go from running back to the queue, and neither would find it.
 CANCEL = f"""
     update task set cancel_requested = 1, next_seq = next_seq + 1,
-        status = case when status = 'running' then status else 'cancelled' end,
-        finished_at = case when status = 'running' then finished_at else ? end
+        status = case when worker is null then 'cancelled' else status end,
+        finished_at = case when worker is null then ? else finished_at end
     where id = ? and status in ('queued', 'input_required', 'running') and cancel_requested = 0
     returning {COLUMNS}, next_seq - 1
 """
-RENEW = """
-    update task set lease_until = ? where worker = ? and status = 'running' and id in ({ids})
+RENEW = f"""
+    update task set lease_until = ? where worker = ? and {LEASED} and id in ({{ids}})
     returning id, attempt, cancel_requested
 """
 WAITING = "select id, call_id from task where status = 'queued' and run_at < ? order by priority desc, run_at, id"

@@ -1,12 +1,14 @@
 """Tasks and events in SQL. Implements `TaskStore` on any `Db`."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from agents.src.clock import Clock
 from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
-from agents.src.services import task_sql
+from agents.src.services import question_sql, task_sql
 from agents.src.services.database import Db, Row, Tx
 from agents.src.services.lesson_store import add_lessons
+from agents.src.services.task_log import Change, recorded
 from agents.src.services.task_rows import dumped, event_of, event_row, run_of, started_event, task_of, usage_of, usage_row
 from agents.src.tasks import (
     Added,
@@ -31,7 +33,6 @@ from agents.src.tasks import (
     cancelled,
 )
 
-Change = tuple[Task, tuple[Event, ...]]
 LARGEST_PAGE = 4 << 20
 """Characters after which a page of the log ends: one event may have 16 MiB, and a reader asks for hundreds."""
 
@@ -53,14 +54,14 @@ class SqlTaskStore:
         then: Callable[[Added], None] | None = None,
     ) -> Added:
         now = task.created_at
-        started = task.to(Status.RUNNING, attempt=1, started_at=now) if claim else task
+        started = task.to(Status.RUNNING, attempt=1, session=1, started_at=now) if claim else task
         events = [Event(task.id, 1, EventType.SUBMITTED, now, {"skill": task.skill})]
         if claim:
             events.append(started_event(started, 2, now))
         values = (
             *(task.id, task.skill, task.prompt, task.caller, now, started.status.value),
             *(dumped(task.args), dumped(task.metadata), task.priority, started.attempt, brief.model_dump_json(), len(events) + 1),
-            *(task.run_at, started.started_at, claim.worker if claim else None, claim.until if claim else None),
+            *(task.run_at, started.started_at, claim.worker if claim else None, claim.until if claim else None, started.session),
             *((key.key, key.fingerprint) if key else (None, None)),
         )
         rows = [event_row(event) for event in events]
@@ -188,7 +189,10 @@ class SqlTaskStore:
             if ending.status.ended:
                 return settled(tx, run, ending, now)
             # A task whose cancellation was asked for meanwhile does not wait for another run.
-            again = settled(tx, run, ending, now, unless="and cancel_requested = 0")
+            if ending.status is Status.INPUT_REQUIRED:
+                again = parked(tx, run, ending, now)
+            else:
+                again = settled(tx, run, ending, now, unless="and cancel_requested = 0")
             return again or settled(tx, run, cancelled(), now)
 
         change = await self._db.write(work, self._publish)
@@ -208,7 +212,7 @@ class SqlTaskStore:
         return {f"{task_id}:{attempt}": bool(cancel) for task_id, attempt, cancel in rows}
 
     async def cancellations(self, worker: str) -> frozenset[str]:
-        sql = "select id, attempt from task where status = 'running' and worker = ? and cancel_requested = 1"
+        sql = "select id, attempt from task where worker = ? and cancel_requested = 1"
         rows = await self._db.read(lambda tx: tx.run(sql, worker))
         return frozenset(f"{task_id}:{attempt}" for task_id, attempt in rows)
 
@@ -220,7 +224,8 @@ class SqlTaskStore:
             if not rows:
                 return None
             ended = task_of(rows[0]).status.ended
-            return recorded(tx, rows[0], cancelled().event if ended else Draft(EventType.CANCEL_REQUESTED), now)
+            change = recorded(tx, rows[0], cancelled().event if ended else Draft(EventType.CANCEL_REQUESTED), now)
+            return without_questions(tx, change) if ended else change
 
         change = await self._db.write(work, self._publish)
         if change:
@@ -231,12 +236,12 @@ class SqlTaskStore:
         return task
 
     async def workers(self) -> frozenset[str]:
-        rows = await self._db.read(lambda tx: tx.run("select distinct worker from task where status = 'running'"))
+        rows = await self._db.read(lambda tx: tx.run("select distinct worker from task where worker is not null"))
         return frozenset(worker for (worker,) in rows)
 
     async def abandoned(self, gone: Collection[str]) -> tuple[Run, ...]:
         whose = f"or worker in ({', '.join('?' * len(gone))})" if gone else ""
-        sql = f"select {task_sql.COLUMNS}, brief, worker from task where status = 'running' and (lease_until < ? {whose})"
+        sql = f"select {task_sql.COLUMNS}, brief, worker from task where worker is not null and (lease_until < ? {whose})"
         rows = await self._db.read(lambda tx: tx.run(sql, self._clock.now(), *gone))
         return tuple(run_of(row, row[task_sql.WIDTH + 1]) for row in rows)
 
@@ -258,12 +263,19 @@ def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> C
         *(now if ending.status.ended else None, ending.run_at, run.task.id, run.worker, run.task.attempt),
     )
     rows = tx.run(task_sql.SETTLE.format(unless=unless), *values)
+    return without_questions(tx, recorded(tx, rows[0], ending.event, now)) if rows else None
+
+
+def parked(tx: Tx, run: Run, ending: Ending, now: float) -> Change | None:
+    rows = tx.run(task_sql.PARK, now, run.task.id, run.worker, run.task.attempt)
     return recorded(tx, rows[0], ending.event, now) if rows else None
 
 
-def recorded(tx: Tx, row: Row, draft: Draft, now: float) -> Change:
-    """Keeps the event that tells of a change; `row` is the changed task and the event's number."""
-    event = Event(row[0], row[task_sql.WIDTH], draft.type, now, draft.data)
-    tx.run(task_sql.ADD_EVENT, *event_row(event))
-    tx.notify(event.task_id)
-    return task_of(row), (event,)
+def without_questions(tx: Tx, change: Change) -> Change:
+    """Nobody is to answer what no run will read."""
+    task, events = change
+    if not task.waiting:
+        return change
+    tx.run(question_sql.WITHDRAW, task.id)
+    tx.run(task_sql.NO_LONGER_WAITING, task.id)
+    return replace(task, waiting=0), events

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from agents.src.memory import Recalled
 from agents.src.records import Kept
+from agents.src.tasks.question import QuestionRules
 
 
 class OnCrash(StrEnum):
@@ -61,3 +62,4 @@ class Brief(Kept):
     """What the skill knows that fits the prompt, best first. Filled in when a run starts; what is kept with the task has none."""
     review: bool = False
     """Whether what a run learns waits until a person accepts it."""
+    questions: QuestionRules = QuestionRules()

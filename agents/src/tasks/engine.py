@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from agents.src.tasks.asking import Ask
 from agents.src.tasks.brief import Brief
 from agents.src.tasks.event import Draft
 from agents.src.tasks.run import Run
@@ -21,6 +22,10 @@ class Workspace:
     run_id: str
     """`<task id>:<attempt>`. Every process that the run starts carries it as MODAL_INVOKE_RUN in its environment."""
     folder: Path
+    session: str = ""
+    """Names the work: the same for attempts that go on with what an earlier one began."""
+    goes_on: bool = False
+    """Whether this is the folder as an earlier attempt left it when it was parked."""
 
     @property
     def input(self) -> Path:
@@ -35,21 +40,29 @@ class Engine(Protocol):
     """Does the work of one run.
 
     Yields a `Draft` for each thing that happens, as it happens, and ends by yielding one `Result` (its artifacts are
-    filled in afterwards, from `workspace.output`). Raises a subclass of `TaskFailed` when it cannot. Closing the generator, or
-    cancelling the task that reads it, ends every process it started.
+    filled in afterwards, from `workspace.output`). Raises a subclass of `TaskFailed` when it cannot, and `Parked` when `ask` did
+    and its processes have ended. Closing the generator, or cancelling the task that reads it, ends every process it started.
     """
 
     uses_folder: bool
     """Whether it needs the workspace's folder on disk; without, the folder is not made."""
+    goes_on: bool
+    """Whether, once parked, it goes on where it was, in the folder as it was. Else it begins anew, and asks again."""
 
-    def run(self, brief: Brief, workspace: Workspace) -> AsyncGenerator[Draft | Result, None]: ...
+    def run(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]: ...
 
 
 class Workspaces(Protocol):
     """Makes the folders of runs and keeps what they leave."""
 
     async def open(self, run: Run) -> Workspace:
-        """An empty folder with the files of the brief in `input/`. Raises UnknownFile where one of them is gone."""
+        """An empty folder with the files of the brief in `input/`; the folder as it was, for a run that goes on and has one.
+
+        Raises UnknownFile where a file is gone.
+        """
+
+    async def set_aside(self, run: Run) -> None:
+        """Keeps the run's folder for the attempt that goes on."""
 
     async def collect(self, run: Run, workspace: Workspace) -> tuple[Artifact, ...]:
         """Keeps the files in `output/` as the task's artifacts, in order of their names."""

@@ -22,6 +22,11 @@ class EventType(StrEnum):
     STDERR = "stderr"
     USAGE = "usage"
     WARNING = "warning"
+    QUESTION_ASKED = "question_asked"
+    QUESTION_PASSED_ON = "question_passed_on"
+    QUESTION_ANSWERED = "question_answered"
+    QUESTION_EXPIRED = "question_expired"
+    PARKED = "parked"
     CANCEL_REQUESTED = "cancel_requested"
     REQUEUED = "requeued"
     COMPLETED = "completed"
@@ -30,6 +35,8 @@ class EventType(StrEnum):
 
 
 TERMINAL = frozenset({EventType.COMPLETED, EventType.FAILED, EventType.CANCELLED})
+FREEING = frozenset({EventType.REQUEUED, EventType.QUESTION_ANSWERED, EventType.PARKED})
+"""After these a task may be in the queue."""
 
 
 @dataclass(frozen=True, slots=True)

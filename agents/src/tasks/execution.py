@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,18 +15,24 @@ from agents.src.clock import Clock
 from agents.src.errors import EngineFailed, Problem, TaskFailed, TimedOut, Unavailable
 from agents.src.memory import Recall
 from agents.src.tasks.account import Account
+from agents.src.tasks.asking import Asking, Parked
 from agents.src.tasks.brief import Brief
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
 from agents.src.tasks.event import Draft, EventType
+from agents.src.tasks.hub import Hub
 from agents.src.tasks.policy import after_crash, after_failure, failure_of
+from agents.src.tasks.questions import QuestionStore
 from agents.src.tasks.recorder import Recorder
-from agents.src.tasks.run import Ending, Run, cancelled, completed, failed
+from agents.src.tasks.run import Ending, Run, cancelled, completed, failed, parked
 from agents.src.tasks.store import LeaseLost, TaskStore
-from agents.src.tasks.task import Artifact, Result, Task
+from agents.src.tasks.task import Artifact, Result, Status, Task
+from agents.src.tasks.time_limit import WARNED_AT, TimeLimit
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
+PARKING = 10.0
+"""Seconds that a run has to let itself be parked when its worker goes away."""
 PATIENCE = (1, 2, 4, 8, 15)
 """Seconds between tries to write while the database is out of reach."""
 
@@ -41,14 +48,20 @@ class Stop(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What executions share. `taught` is told the skill's name when a run that learned something is over."""
+    """What executions share. `taught` is told the skill's name when a run that learned something is over.
+
+    `hold`: seconds that a run waits for an answer with its process alive, where its skill does not say.
+    """
 
     store: TaskStore
+    questions: QuestionStore
+    hub: Hub
     engines: Mapping[str, Engine]
     workspaces: Workspaces
     clock: Clock
     memory: Recall | None = None
     taught: Callable[[str], None] | None = None
+    hold: float = 60.0
 
 
 class Execution:
@@ -61,13 +74,24 @@ class Execution:
         self._work: asyncio.Task[object] | None = None
         self._account = Account()
         self._recorder = Recorder(lambda drafts, batch: self._patiently(lambda: tools.store.append(run, drafts, batch)))
+        self._limit = TimeLimit(run.brief.timeout, self._warn, partial(self.stop, Stop.TIMED_OUT))
+        hold = tools.hold if run.brief.questions.hold is None else run.brief.questions.hold
+        self._asking = Asking(run, tools.questions, tools.hub, hold, self._recorder.flush, self._limit)
 
     def stop(self, why: Stop) -> None:
         """Ends the run's processes and settles the task; the first reason given counts."""
         if self._stop is None:
             self._stop = why
-            if self._work is not None:
-                self._work.cancel()
+            if why is Stop.SHUTDOWN and self._asking.is_held:
+                # It can be parked as if it had been held for long enough.
+                self._asking.park()
+                asyncio.get_running_loop().call_later(PARKING, self._cancel)
+            else:
+                self._cancel()
+
+    def _cancel(self) -> None:
+        if self._work is not None:
+            self._work.cancel()
 
     async def carry_out(self) -> Task | None:
         """The task as the run leaves it; None where another worker has it. Raises Unavailable: then it is left unsettled."""
@@ -108,7 +132,8 @@ class Execution:
             return None
         if self._stop is Stop.CANCELLED:
             return cancelled(self._account.leftovers())
-        return after_crash(self.run, "The worker was stopped.", self._tools.clock.now(), blameless=True)
+        asking = self._asking.is_over
+        return after_crash(self.run, "The worker was stopped.", self._tools.clock.now(), blameless=True, asking=asking)
 
     async def _ending(self) -> Ending:
         """Runs the engine in its workspace and decides, from how that went, how the run ends."""
@@ -117,14 +142,17 @@ class Execution:
             error = EngineFailed(f"There is no engine {self.run.brief.engine!r} here.")
             return after_failure(self.run, error, self._tools.clock.now())
         if not engine.uses_folder:
-            return await self._run(engine, Workspace(self.run.id, Path()), self._no_artifacts)
+            return await self._run(engine, Workspace(self.run.id, Path(), self.run.session), self._no_artifacts)
         workspaces = self._tools.workspaces
         try:
             workspace = await workspaces.open(self.run)
         except Problem as error:
             return after_failure(self.run, EngineFailed(error.detail), self._tools.clock.now())
         try:
-            return await self._run(engine, workspace, lambda: workspaces.collect(self.run, workspace))
+            ending = await self._run(engine, workspace, lambda: workspaces.collect(self.run, workspace))
+            if ending.status is Status.INPUT_REQUIRED and engine.goes_on:
+                await workspaces.set_aside(self.run)
+            return ending
         finally:
             await asyncio.shield(workspaces.discard(workspace))
 
@@ -135,29 +163,36 @@ class Execution:
     async def _run(self, engine: Engine, workspace: Workspace, collect: Callable[[], Awaitable[tuple[Artifact, ...]]]) -> Ending:
         try:
             result = await self._within_its_time(engine, workspace)
+        except Parked:
+            return parked()
         except TaskFailed as error:
             leftovers = self._account.leftovers(await collect())
             return after_failure(self.run, error, self._tools.clock.now(), leftovers)
         return completed(self._account.result(result, await collect()))
 
     async def _within_its_time(self, engine: Engine, workspace: Workspace) -> Result:
-        seconds = self.run.brief.timeout
-        timer = asyncio.get_running_loop().call_later(seconds, self.stop, Stop.TIMED_OUT)
+        self._limit.start()
         try:
             return await self._drive(engine, workspace)
         except asyncio.CancelledError:
             if self._stop is not Stop.TIMED_OUT:
                 raise
+            seconds = self.run.brief.timeout
             raise TimedOut(f"It ran for {seconds:g} seconds, all that it was given. Give it more, or less to do.") from None
         finally:
-            timer.cancel()
+            self._limit.stop()
             self._work = None  # how it went is known: to stop it while its output is collected would lose that
+
+    def _warn(self) -> None:
+        seconds = self.run.brief.timeout
+        message = f"It has used {WARNED_AT:.0%} of its {seconds:g} seconds; when they are over, it is ended."
+        self._recorder.add_soon(Draft(EventType.WARNING, {"code": "time_running_out", "message": message}))
 
     async def _drive(self, engine: Engine, workspace: Workspace) -> Result:
         result: Result | None = None
         try:
             brief = await self._recalled()
-            async with aclosing(engine.run(brief, workspace)) as happenings:
+            async with aclosing(engine.run(brief, workspace, self._asking)) as happenings:
                 async for happening in happenings:
                     if isinstance(happening, Result):
                         result = happening

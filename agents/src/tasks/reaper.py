@@ -10,6 +10,7 @@ import structlog
 from agents.src.clock import Clock
 from agents.src.errors import Unavailable
 from agents.src.tasks.recovery import Recovery
+from agents.src.tasks.run import Run
 from agents.src.tasks.runner import Calls, Runner
 from agents.src.tasks.store import TaskStore, Waiting
 from agents.src.tasks.task import Status, Task
@@ -85,7 +86,7 @@ class Reaper:
         return started
 
 
-async def nothing(_: str) -> None:
+async def nothing(_: Run) -> None:
     """No process of a container is left to end on this machine."""
 
 

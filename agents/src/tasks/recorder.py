@@ -26,6 +26,12 @@ class Recorder:
         elif len(self._waiting) >= MOST_WAITING:
             await self.flush()
 
+    def add_soon(self, draft: Draft) -> None:
+        """As `add`, for who cannot wait; its error comes out of the next `add` or `flush` too."""
+        self._waiting.append(draft)
+        if self._writer is None or (self._writer.done() and not self._writer.exception()):
+            self._writer = asyncio.create_task(self._write())
+
     async def flush(self) -> None:
         """Returns when all that was added is kept."""
         if self._writer is not None:

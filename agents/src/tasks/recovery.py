@@ -8,6 +8,7 @@ import structlog
 
 from agents.src.clock import Clock
 from agents.src.tasks.policy import after_crash
+from agents.src.tasks.run import Run
 from agents.src.tasks.store import LeaseLost, TaskStore
 from agents.src.tasks.task import Task
 
@@ -17,13 +18,14 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """`is_gone` tells of a worker's name whether its process has ended (None: cannot tell). `clear_away` ends what is left
-    on this machine of a task's processes, so that it never runs twice at once, and removes their folders.
+    on this machine of a task's processes, so that it never runs twice at once, and removes their folders, or sets aside the one
+    of a run that waited for an answer.
     """
 
     store: TaskStore
     clock: Clock
     is_gone: Callable[[str], bool | None]
-    clear_away: Callable[[str], Awaitable[None]]
+    clear_away: Callable[[Run], Awaitable[None]]
 
     async def recover(self, alive: Collection[str] = ()) -> list[Task]:
         """Requeues, or fails, each abandoned task as its policy says; the tasks as they stand then.
@@ -35,8 +37,8 @@ class Recovery:
         for run in await self.store.abandoned(gone):
             if run.id in alive:
                 continue
-            await self.clear_away(run.task.id)
-            ending = after_crash(run, "The worker that ran it is gone.", self.clock.now())
+            await self.clear_away(run)
+            ending = after_crash(run, "The worker that ran it is gone.", self.clock.now(), asking=run.task.waiting > 0)
             with suppress(LeaseLost):  # somebody else recovered it first
                 settled.append(await self.store.settle(run, ending))
                 log.info("recovered", run=run.id, status=settled[-1].status.value)

@@ -27,10 +27,23 @@ class Run:
     def id(self) -> str:
         return f"{self.task.id}:{self.task.attempt}"
 
+    @property
+    def session(self) -> str:
+        """Names the work that this attempt does: the same for all that go on with what one of them began."""
+        return f"{self.task.id}:{self.task.session or self.task.attempt}"
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it goes on with what an earlier attempt began."""
+        return self.session != self.id
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run leaves its task: the status, the event that says so, and for `queued` when it may run again."""
+    """How a run leaves its task: the status, the event that says so, and for `queued` when it may run again.
+
+    `input_required` means `queued` where all questions have been answered meanwhile.
+    """
 
     status: Status
     event: Draft
@@ -51,6 +64,11 @@ def failed(failure: Failure, leftovers: Result | None = None) -> Ending:
 
 def cancelled(leftovers: Result | None = None) -> Ending:
     return Ending(Status.CANCELLED, Draft(EventType.CANCELLED), result=leftovers)
+
+
+def parked() -> Ending:
+    """The run waited for answers as long as it could afford to; the next one goes on when they are there."""
+    return Ending(Status.INPUT_REQUIRED, Draft(EventType.PARKED))
 
 
 def requeued(reason: str, attempt: int, run_at: float, delay: float) -> Ending:

@@ -63,6 +63,6 @@ class Solo:
         """A worker of this name that died in the middle (Modal restarts a preempted call under its name) left a lease behind."""
         for run in await self._store.abandoned([self._underway.worker]):
             if run.task.id == task_id and run.worker == self._underway.worker:
-                ending = after_crash(run, "Its container went away.", self._clock.now())
+                ending = after_crash(run, "Its container went away.", self._clock.now(), asking=run.task.waiting > 0)
                 with suppress(LeaseLost):
                     await self._store.settle(run, ending)

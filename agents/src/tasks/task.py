@@ -17,7 +17,7 @@ class Status(StrEnum):
     RUNNING = "running"
     """One run holds its lease."""
     INPUT_REQUIRED = "input_required"
-    """Waits for an answer; no run holds it."""
+    """Waits for answers. For a while the run that asked holds it, its process alive; then no run does."""
     COMPLETED = "completed"
     """Ended with a result."""
     FAILED = "failed"
@@ -36,7 +36,8 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset({Status.RUNNING, Status.FAILED, Status.CANCELLED}),
     # Back to queued: the run failed or its worker died, and the policy grants another attempt.
     Status.RUNNING: frozenset({Status.QUEUED, Status.INPUT_REQUIRED, *ENDED}),
-    Status.INPUT_REQUIRED: frozenset({Status.RUNNING, Status.FAILED, Status.CANCELLED}),
+    # To running: a run held it until it was answered; to queued: none did, or the one that did is gone.
+    Status.INPUT_REQUIRED: frozenset({Status.QUEUED, Status.RUNNING, *ENDED}),
     Status.COMPLETED: frozenset(),
     Status.FAILED: frozenset(),
     Status.CANCELLED: frozenset(),
@@ -112,6 +113,12 @@ class Task:
     cancel_requested: bool = False
     run_at: float = 0.0
     """For a queued task: not before this."""
+    waiting: int = 0
+    """How many of its questions wait for an answer."""
+    resumed: int = 0
+    """How many of its attempts went on with what an earlier one had begun, after an answer."""
+    session: int | None = None
+    """The attempt that began what the next one, or the running one, goes on with. None: the next begins anew."""
 
     def to(self, status: Status, **changes: Any) -> Self:
         """The task after a move to `status`; IllegalMove where the table of moves has no such move."""

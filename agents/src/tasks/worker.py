@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from agents.src.clock import Clock
-from agents.src.tasks.event import Event, EventType
+from agents.src.tasks.event import FREEING, Event
 from agents.src.tasks.hub import Hub
 from agents.src.tasks.recovery import Recovery
 from agents.src.tasks.rounds import done
@@ -108,7 +108,7 @@ class Worker:
 
     def _heard(self, events: Sequence[Event]) -> None:
         """From the hub: another process changed something (no events), or a task is back in the queue."""
-        if not events or events[-1].type is EventType.REQUEUED:
+        if not events or events[-1].type in FREEING:
             self._look()
 
     async def _work(self) -> None:

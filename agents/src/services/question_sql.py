@@ -1,0 +1,47 @@
+"""The statements of the question store, in the SQL that SQLite and PostgreSQL share.
+
+Whoever changes a question first locks its task's row (`LOCK`, `HOLD`), so that two answers to two questions of a task never
+miss each other.
+"""
+
+from agents.src.services.task_sql import COLUMNS as TASK
+from agents.src.services.task_sql import LEASED
+
+COLUMNS = (
+    "id, task_id, skill, caller, key, question, turns, deadline, turn, asked_at, due_at, state, answer, answered_at, "
+    "attempt, session, digest"
+)
+LOCK = "select worker from task where id = ? {for_update}"
+HOLD = f"select session from task where id = ? and worker = ? and attempt = ? and {LEASED} {{for_update}}"
+KNOWN = f"select {COLUMNS} from question where task_id = ? and key = ?"
+ALIKE = f"""
+    select {COLUMNS} from question where task_id = ? and digest = ? and session < ? and state <> 'withdrawn'
+    order by session desc, id limit 1
+"""
+ADD = f"insert into question ({COLUMNS}) values ({', '.join('?' * len(COLUMNS.split(',')))})"
+# The task waits, and has the event's number.
+WAIT = f"""
+    update task set status = 'input_required', waiting = waiting + 1, next_seq = next_seq + 1 where id = ?
+    returning {TASK}, next_seq - 1
+"""
+CLOSE = f"""
+    update question set state = ?, answer = ?, answered_at = ?, due_at = null where id = ? and state = 'pending'
+    returning {COLUMNS}
+"""
+# The last answer sets the task going again: the run that holds it, or the next one.
+GO_ON = f"""
+    update task set waiting = waiting - 1, next_seq = next_seq + 1,
+        status = case when waiting > 1 then status when worker is null then 'queued' else 'running' end,
+        run_at = case when waiting = 1 and worker is null then ? else run_at end,
+        resumed = case when waiting = 1 and worker is null then resumed + 1 else resumed end
+    where id = ? returning {TASK}, next_seq - 1
+"""
+TELL = f"update task set next_seq = next_seq + 1 where id = ? returning {TASK}, next_seq - 1"
+FAIL = f"""
+    update task set status = 'failed', error = ?, finished_at = ?, waiting = 0, session = null, next_seq = next_seq + 1
+    where id = ? returning {TASK}, next_seq - 1
+"""
+PASS_ON = f"update question set turn = ?, due_at = ? where id = ? and state = 'pending' and turn = ? returning {COLUMNS}"
+OVERDUE = f"select {COLUMNS} from question where state = 'pending' and due_at <= ? order by due_at limit ?"
+NEXT_DUE = "select min(due_at) from question where state = 'pending' and due_at is not null"
+WITHDRAW = "update question set state = 'withdrawn', due_at = null where task_id = ? and state = 'pending'"

@@ -1,0 +1,16 @@
+"""Each change of a task is kept together with the event that tells of it."""
+
+from agents.src.services.database import Row, Tx
+from agents.src.services.task_rows import event_row, task_of
+from agents.src.services.task_sql import ADD_EVENT, WIDTH
+from agents.src.tasks import Draft, Event, Task
+
+Change = tuple[Task, tuple[Event, ...]]
+
+
+def recorded(tx: Tx, row: Row, draft: Draft, now: float) -> Change:
+    """Keeps the event that tells of a change; `row` is the changed task and the event's number."""
+    event = Event(row[0], row[WIDTH], draft.type, now, draft.data)
+    tx.run(ADD_EVENT, *event_row(event))
+    tx.notify(event.task_id)
+    return task_of(row), (event,)

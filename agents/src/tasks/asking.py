@@ -1,0 +1,115 @@
+"""The verb: how a run asks, and waits for the answer with its process alive, for a while."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from agents.src.errors import QuestionExpired
+from agents.src.tasks.event import Event, EventType
+from agents.src.tasks.hub import Following, Hub
+from agents.src.tasks.question import Answer, Asked, Question, QuestionRules, QuestionState
+from agents.src.tasks.questions import QuestionStore
+from agents.src.tasks.run import Run
+from agents.src.tasks.tail import IDLE
+from agents.src.tasks.time_limit import TimeLimit
+
+CLOSES = frozenset({EventType.QUESTION_ANSWERED, EventType.QUESTION_EXPIRED})
+EXPIRED = "Nobody answered in time: {text!r}. Submit the task again when somebody can, or give the question a default."
+
+
+class Parked(Exception):
+    """The run has waited for an answer as long as it may: its process has to end. The next one goes on."""
+
+
+class Ask(Protocol):
+    """How an engine asks. Raises Parked, QuestionExpired."""
+
+    async def __call__(self, question: Question, key: str | None = None, *, likened: bool = False) -> Answer:
+        """The answer, checked against the question. What is open in the question, the skill's rules fill in.
+
+        `key` is the asker's own name for the question: asked again under it, also by a later attempt, it has the same answer.
+        Without one it is what is asked, and how often that was before in this attempt. `likened` as in `QuestionStore.ask`.
+        """
+
+
+class Asking:
+    """Of one run. `hold` in seconds; `flush` writes what events the run still has to write; `limit` stands still meanwhile."""
+
+    def __init__(
+        self, run: Run, store: QuestionStore, hub: Hub, hold: float, flush: Callable[[], Awaitable[None]], limit: TimeLimit
+    ) -> None:
+        self._run = run
+        self._store = store
+        self._hub = hub
+        self._hold = hold
+        self._flush = flush
+        self._limit = limit
+        self._heard: Counter[str] = Counter()
+        self._held: set[Following] = set()
+        self.is_over = False
+        """Whether all that asks is to be parked."""
+
+    @property
+    def is_held(self) -> bool:
+        return bool(self._held)
+
+    def park(self) -> None:
+        """Ends the wait, and every later one."""
+        self.is_over = True
+        for following in self._held:
+            following.put(())
+
+    async def __call__(self, question: Question, key: str | None = None, *, likened: bool = False) -> Answer:
+        rules = self._run.brief.questions
+        question = filled(question, rules)
+        if key is None:
+            self._heard[question.digest] += 1
+            key = f"{question.digest}:{self._heard[question.digest]}"
+        await self._flush()
+        with self._limit.standing_still(), self._hub.follow(self._run.task.id) as following:
+            asked = await self._store.ask(self._run, key, question, rules, likened=likened)
+            if asked.state is QuestionState.PENDING:
+                asked = await self._held_for(asked, following)
+        return answer_of(asked)
+
+    async def _held_for(self, asked: Asked, following: Following) -> Asked:
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + self._hold
+        self._held.add(following)
+        try:
+            while asked.state is QuestionState.PENDING:
+                if self.is_over or (remaining := give_up - loop.time()) <= 0:
+                    raise Parked
+                arrived = await following.get(min(remaining, IDLE))
+                if not arrived or any(tells_of(asked.id, events) for events in arrived):
+                    asked = await self._store.get(asked.id)
+        finally:
+            self._held.discard(following)
+        return asked
+
+
+def tells_of(question_id: str, events: Sequence[Event]) -> bool:
+    """Whether the question may have been answered; no events are word of another process."""
+    return not events or any(event.type in CLOSES and event.data["id"] == question_id for event in events)
+
+
+def filled(question: Question, rules: QuestionRules) -> Question:
+    """The question with what the skill's rules say of all its questions, where it says nothing itself."""
+    given = question.model_dump(exclude_unset=True)
+    open_to_all = {"choices": rules.choices, "several": rules.several, "free_text": rules.free_text, "default": rules.default}
+    return question.model_copy(update={name: value for name, value in open_to_all.items() if name not in given})
+
+
+def answer_of(asked: Asked) -> Answer:
+    """Raises QuestionExpired where nobody gave one."""
+    if asked.answer is None:
+        raise QuestionExpired(EXPIRED.format(text=asked.question.text))
+    return asked.answer
+
+
+async def unanswered(question: Question, key: str | None = None, *, likened: bool = False) -> Answer:  # noqa: ARG001
+    """An `Ask` where there is nobody. Raises QuestionExpired where the question has no default."""
+    if default := question.answered_by_default():
+        return default
+    raise QuestionExpired(f"It asked {question.text!r}, and there is nobody here who could answer.")

@@ -1,0 +1,161 @@
+"""The verb: asks the next in turn where somebody did not answer in time, down to the default, or the end of the task."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+
+from agents.src.clock import Clock
+from agents.src.errors import AlreadyAnswered, Problem, QuestionExpired
+from agents.src.tasks.answering import Answering
+from agents.src.tasks.asking import EXPIRED
+from agents.src.tasks.event import Event, EventType
+from agents.src.tasks.hub import Hub
+from agents.src.tasks.policy import failure_of
+from agents.src.tasks.question import Answer, Asked, Turn
+from agents.src.tasks.rounds import done
+from agents.src.tasks.store import TaskStore
+from agents.src.tasks.turns import Expire, PassOn, TakeDefault, next_step
+
+log = structlog.get_logger()
+
+AT_ONCE = 100
+"""Questions that are looked at in one go."""
+RETRY = 3.0
+"""Seconds after which a round is tried again that failed."""
+SHOWN = 50
+"""Events of the task, the last ones, that a responder is shown."""
+CONCERN_US = frozenset({EventType.QUESTION_ASKED, EventType.QUESTION_PASSED_ON})
+
+
+class Responder(Protocol):
+    """A model that answers in the place of people: one call, which sees the task, the question and recent events."""
+
+    async def respond(self, asked: Asked, prompt: str, events: Sequence[Event]) -> Answer | None:
+        """None where it cannot decide, or cannot be asked."""
+
+
+class Reach(Protocol):
+    """Who is there to be asked when the caller does not answer."""
+
+    async def human(self, asked: Asked) -> bool:
+        """Whether the task names a person who is told of its questions in another way."""
+
+
+class Nobody:
+    """Implements `Reach`."""
+
+    async def human(self, asked: Asked) -> bool:  # noqa: ARG002
+        return False
+
+
+class Escalation:
+    def __init__(
+        self, answering: Answering, tasks: TaskStore, hub: Hub, clock: Clock, reach: Reach, responder: Responder | None
+    ) -> None:
+        self._questions = answering.questions
+        self._answering = answering
+        self._tasks = tasks
+        self._hub = hub
+        self._clock = clock
+        self._reach = reach
+        self._responder = responder
+        self._wake = asyncio.Event()
+        self._responding: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        self._hub.listeners.append(self._heard)
+        self._loop = asyncio.create_task(self._rounds())
+
+    async def close(self) -> None:
+        if self._heard in self._hub.listeners:
+            self._hub.listeners.remove(self._heard)
+        works = [*self._responding, *([self._loop] if self._loop else [])]
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+
+    def _heard(self, events: Sequence[Event]) -> None:
+        if not events or any(event.type in CONCERN_US for event in events):
+            self._wake.set()
+
+    async def _rounds(self) -> None:
+        while True:
+            self._wake.clear()
+            went_well = await done(self.round, otherwise="questions_not_passed_on")
+            due = await self._next_due() if went_well else self._clock.now() + RETRY
+            await self._until(due)
+
+    async def _next_due(self) -> float | None:
+        due: float | None = None
+
+        async def look() -> None:
+            nonlocal due
+            due = await self._questions.next_due()
+
+        return due if await done(look, otherwise="questions_unreadable") else self._clock.now() + RETRY
+
+    async def _until(self, due: float | None) -> None:
+        """Until then, or until a question may be due earlier."""
+        sleep = asyncio.create_task(self._clock.sleep(max(due - self._clock.now(), 0))) if due is not None else None
+        wake = asyncio.create_task(self._wake.wait())
+        waits = {wake, sleep} if sleep else {wake}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def round(self) -> None:
+        """Takes a step with each question whose time is over. Raises Unavailable."""
+        while overdue := await self._questions.overdue(AT_ONCE):
+            for asked in overdue:
+                await self._step(asked)
+
+    async def _step(self, asked: Asked) -> None:
+        human = Turn.HUMAN in asked.turns[asked.turn + 1 :] and await self._reach.human(asked)
+        match next_step(asked, self._clock.now(), human=human, responder=self._responder is not None):
+            case PassOn() as step:
+                passed = await self._questions.pass_on(asked, step)
+                if passed and passed.whose_turn is Turn.RESPONDER:
+                    self._respond_to(passed)
+            case TakeDefault(answer):
+                with suppress(AlreadyAnswered):
+                    await self._answering.answer(asked, answer)
+            case Expire():
+                await self._questions.expire(asked, failure_of(QuestionExpired(EXPIRED.format(text=asked.question.text))))
+
+    def _respond_to(self, asked: Asked) -> None:
+        work = asyncio.create_task(self._respond(asked))
+        self._responding.add(work)
+        work.add_done_callback(self._responding.discard)
+
+    async def _respond(self, asked: Asked) -> None:
+        assert self._responder is not None  # else nobody's turn is the responder's
+        try:
+            task = await self._tasks.get(asked.task_id)
+            events = await self._last_events(asked.task_id)
+            answer = await self._responder.respond(asked, task.prompt, events)
+            if answer is not None:
+                with suppress(AlreadyAnswered):
+                    await self._answering.answer(asked, answer)
+                return
+        except Problem as error:
+            log.warning("responder_failed", question=asked.id, detail=error.detail)
+        except Exception:  # a model's odd answer must not end the loop that all questions rest on
+            log.exception("responder_broke", question=asked.id)
+        await self._next_one(asked)
+
+    async def _next_one(self, asked: Asked) -> None:
+        """The responder could not decide: whoever comes after it is asked now."""
+        with suppress(Problem):
+            await self._step(asked)
+
+    async def _last_events(self, task_id: str) -> tuple[Event, ...]:
+        found: list[Event] = []
+        while batch := await self._tasks.events(task_id, found[-1].seq if found else 0, 500):
+            found = [*found, *batch][-SHOWN:]
+        return tuple(found)

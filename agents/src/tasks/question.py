@@ -1,0 +1,164 @@
+"""The nouns: what a running task asks, who is asked, and what is answered."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import Self
+
+from agents.src.errors import InvalidAnswer
+from agents.src.records import Kept
+
+DAY = 86400.0
+SHORTEST_DEADLINE, LONGEST_DEADLINE = 60.0, 7 * DAY
+"""Seconds."""
+LONGEST_TEXT = 16_000
+"""Characters of a question or an answer."""
+MOST_CHOICES = 50
+
+
+class Choice(Kept):
+    """One of the answers that a question offers, told apart by their labels."""
+
+    label: str
+    description: str = ""
+
+
+class Question(Kept):
+    """What is asked. `default`: what counts in the end if nobody answers, labels or one text; empty for nothing.
+
+    `free_text`: whether something else than the choices may be answered. Without choices, it always may.
+    """
+
+    text: str
+    header: str = ""
+    choices: tuple[Choice, ...] = ()
+    several: bool = False
+    free_text: bool = True
+    default: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Names what is asked: the same words with the same choices."""
+        return sha256(json.dumps([self.text, [choice.label for choice in self.choices]]).encode()).hexdigest()[:16]
+
+    def answered_by_default(self) -> "Answer | None":
+        if not self.default:
+            return None
+        labels = {choice.label for choice in self.choices}
+        if labels.issuperset(self.default):
+            return Answer(action=Action.ACCEPT, choices=self.default, by=Turn.DEFAULT)
+        return Answer(action=Action.ACCEPT, text="\n".join(self.default), by=Turn.DEFAULT)
+
+
+class Turn(StrEnum):
+    """Who is asked; and so, who gave an answer."""
+
+    CALLER = "caller"
+    """Who submitted the task."""
+    HUMAN = "human"
+    """Somebody who is reached in another way than through the task: by the task's callback."""
+    RESPONDER = "responder"
+    """A model that is shown the task and the question, and nothing else."""
+    DEFAULT = "default"
+    """Nobody: the question brought its answer along."""
+
+
+class QuestionRules(Kept):
+    """How a task may ask. Times in seconds.
+
+    `hold`: how long the run waits with its process alive (None: as the server has it). `deadline`: how long each of those who are
+    asked has (None: for ever). `ask`: who is asked, one after the other. The rest stands in for what a question leaves open.
+    """
+
+    hold: float | None = None
+    deadline: float | None = DAY
+    ask: tuple[Turn, ...] = (Turn.CALLER, Turn.HUMAN, Turn.RESPONDER)
+    choices: tuple[Choice, ...] = ()
+    several: bool = False
+    free_text: bool = True
+    default: tuple[str, ...] = ()
+
+
+class Action(StrEnum):
+    """What somebody does with a question, in the words of MCP's elicitation."""
+
+    ACCEPT = "accept"
+    """Answers it."""
+    DECLINE = "decline"
+    """Says that they will not answer; the task has to do without."""
+    CANCEL = "cancel"
+    """Puts it away without saying anything."""
+
+
+class Answer(Kept):
+    """`choices` are labels. `by` says who gave it, `name` under which token."""
+
+    action: Action
+    text: str = ""
+    choices: tuple[str, ...] = ()
+    by: Turn = Turn.CALLER
+    name: str = ""
+
+    def checked(self, question: Question) -> Self:
+        """Itself. Raises InvalidAnswer where it does not fit the question."""
+        if fault := self._fault(question):
+            raise InvalidAnswer(fault)
+        return self
+
+    def _fault(self, question: Question) -> str | None:
+        labels = [choice.label for choice in question.choices]
+        if self.action is not Action.ACCEPT:
+            return f"choices: with {self.action} nothing is chosen; leave them out." if self.choices else None
+        if unknown := [label for label in self.choices if label not in labels]:
+            offered = ", ".join(map(repr, labels)) or "none"
+            return f"choices: the question does not offer {unknown[0]!r}; it offers {offered}."
+        if len(self.choices) > 1 and not question.several:
+            return "choices: the question takes one choice only."
+        if self.text and labels and not question.free_text:
+            return f"text: the question takes its choices only: {', '.join(map(repr, labels))}."
+        if not self.text.strip() and not self.choices:
+            return "Give a text or choices; to give no answer, send the action decline or cancel."
+        return None
+
+    @property
+    def words(self) -> str:
+        """What was chosen and said, as one text."""
+        return "\n".join(filter(None, (", ".join(self.choices), self.text)))
+
+
+class QuestionState(StrEnum):
+    """Where a question stands."""
+
+    PENDING = "pending"
+    """Waits for an answer."""
+    ANSWERED = "answered"
+    EXPIRED = "expired"
+    """Nobody answered in time, and there was no default: its task has failed, or will."""
+    WITHDRAWN = "withdrawn"
+    """Its task ended, or began anew, without waiting for the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as it stands in the store. Times in seconds since 1970 UTC; `due_at`: when the next in turn is asked."""
+
+    id: str
+    task_id: str
+    skill: str
+    caller: str
+    key: str
+    question: Question
+    turns: tuple[Turn, ...]
+    deadline: float | None
+    turn: int
+    asked_at: float
+    due_at: float | None
+    state: QuestionState = QuestionState.PENDING
+    answer: Answer | None = None
+    answered_at: float | None = None
+
+    @property
+    def whose_turn(self) -> Turn | None:
+        """None: nobody has been asked yet."""
+        return self.turns[self.turn] if 0 <= self.turn < len(self.turns) else None
