@@ -1,10 +1,15 @@
 """Each change of a task is kept together with the event that tells of it."""
 
+from collections.abc import Callable
+
 from agents.src.services.database import Row, Tx
 from agents.src.services.task_rows import event_row, task_of
 from agents.src.services.task_sql import ADD_EVENT, WIDTH
-from agents.src.tasks import Draft, Event, Task
+from agents.src.tasks import Draft, Event, EventType, Task
 
+Announcer = Callable[[Tx, Task, Event], None]
+ANNOUNCERS: dict[EventType, tuple[Announcer, ...]] = {}
+"""What else is kept in the same transaction, so that whoever is to be told of it will be."""
 Change = tuple[Task, tuple[Event, ...]]
 
 
@@ -13,4 +18,7 @@ def recorded(tx: Tx, row: Row, draft: Draft, now: float) -> Change:
     event = Event(row[0], row[WIDTH], draft.type, now, draft.data)
     tx.run(ADD_EVENT, *event_row(event))
     tx.notify(event.task_id)
-    return task_of(row), (event,)
+    task = task_of(row)
+    for announce in ANNOUNCERS.get(event.type, ()):
+        announce(tx, task, event)
+    return task, (event,)

@@ -6,7 +6,7 @@ from pydantic_core import from_json, to_json
 
 from agents.src.services.database import Row
 from agents.src.services.task_sql import WIDTH
-from agents.src.tasks import Brief, Event, EventType, Failure, Result, Run, Status, Task, Usage
+from agents.src.tasks import Brief, Callback, Event, EventType, Failure, Inbox, Result, Run, Status, Task, Usage
 
 
 def started_event(task: Task, seq: int, now: float) -> Event:
@@ -64,6 +64,9 @@ def task_of(row: Row) -> Task:
         waiting=row[21],
         resumed=row[22],
         session=row[23],
+        inbox=Inbox(row[24]) if row[24] else None,
+        callback=Callback.model_validate_json(row[25]) if row[25] else None,
+        conversation=row[26],
     )
 
 

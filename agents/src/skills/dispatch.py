@@ -13,7 +13,7 @@ from agents.src.skills.arguments import check_arguments
 from agents.src.skills.catalogue import Catalogue
 from agents.src.skills.request import SkillRequest
 from agents.src.skills.skill import Skill
-from agents.src.tasks import Added, Brief, Caller, FileStore, InputFile, Key, Runner, Task, TaskStore, distinct
+from agents.src.tasks import Added, Brief, Caller, FileStore, Inbox, InputFile, Key, Runner, Task, TaskStore, distinct
 
 log = structlog.get_logger()
 
@@ -61,6 +61,9 @@ class Dispatcher:
             args=request.args,
             metadata=request.metadata,
             priority=request.priority,
+            inbox=Inbox.WAITING if request.inbox else None,
+            callback=request.callback,
+            conversation=request.conversation,
         )
         fingerprint = Key(key, hashlib.sha256(request.model_dump_json().encode()).hexdigest()) if key is not None else None
         added = await self._accept(task, brief, fingerprint)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field
 
 from agents.src.records import Frozen
+from agents.src.tasks import Callback
 
 LARGEST_METADATA = 16 * 1024
 """Bytes of JSON."""
@@ -57,3 +58,13 @@ class SkillRequest(Frozen):
     metadata: Annotated[JsonObject, AfterValidator(small)] = Field(
         default_factory=dict, description="Yours; kept with the task and given back with it."
     )
+    inbox: Annotated[
+        bool, Field(description="Whether word of its end and of its questions waits in the caller's inbox until it is seen.")
+    ] = False
+    callback: Annotated[
+        Callback | None, Field(strict=False, description="Where its end, and questions that the caller leaves open, are sent to.")
+    ] = None
+    conversation: Annotated[
+        str | None,
+        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="The conversation that it belongs to, by name."),
+    ] = None

@@ -19,7 +19,7 @@ from agents.src.tasks.runner import Calls, Runner
 from agents.src.tasks.solo import Solo
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
-from agents.src.tasks.task import Artifact, Failure, Result, Status, Task, Usage
+from agents.src.tasks.task import Artifact, Callback, Failure, Inbox, Result, Status, Task, Usage
 from agents.src.tasks.turns import PassOn, first_turn
 from agents.src.tasks.underway import Underway
 from agents.src.tasks.worker import Worker
@@ -35,6 +35,7 @@ __all__ = [
     "Asked",
     "Asking",
     "Brief",
+    "Callback",
     "Caller",
     "Calls",
     "Choice",
@@ -53,6 +54,7 @@ __all__ = [
     "FileStore",
     "Following",
     "Hub",
+    "Inbox",
     "InputFile",
     "Key",
     "LeaseLost",

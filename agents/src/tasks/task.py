@@ -91,6 +91,25 @@ class Failure(Kept):
     detail: str
 
 
+class Callback(Kept):
+    """Where word of a task is sent to. `secret` signs it (`whsec_…`); None: it is not signed."""
+
+    url: str
+    secret: str | None = None
+
+
+class Inbox(StrEnum):
+    """How far word of a task has come to its caller."""
+
+    WAITING = "waiting"
+    """There is nothing to tell yet."""
+    PENDING = "pending"
+    """There is, and nobody has been told."""
+    DELIVERED = "delivered"
+    """It was handed to one of the caller's sessions, which may have lost it."""
+    SEEN = "seen"
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A task as it stands in the store. Times are seconds since 1970 UTC."""
@@ -119,6 +138,11 @@ class Task:
     """How many of its attempts went on with what an earlier one had begun, after an answer."""
     session: int | None = None
     """The attempt that began what the next one, or the running one, goes on with. None: the next begins anew."""
+    inbox: Inbox | None = None
+    """None: its caller does not want to be told."""
+    callback: Callback | None = None
+    conversation: str | None = None
+    """The name of the conversation that it belongs to."""
 
     def to(self, status: Status, **changes: Any) -> Self:
         """The task after a move to `status`; IllegalMove where the table of moves has no such move."""
