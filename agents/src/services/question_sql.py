@@ -36,6 +36,12 @@ GO_ON = f"""
         resumed = case when waiting = 1 and worker is null then resumed + 1 else resumed end
     where id = ? returning {TASK}, next_seq - 1
 """
+# Without an answer: a run that holds the task goes on, to learn that there is none.
+WAIT_NO_MORE = f"""
+    update task set waiting = waiting - 1, next_seq = next_seq + 1,
+        status = case when waiting > 1 or worker is null then status else 'running' end
+    where id = ? returning {TASK}, next_seq - 1
+"""
 TELL = f"update task set next_seq = next_seq + 1 where id = ? returning {TASK}, next_seq - 1"
 FAIL = f"""
     update task set status = 'failed', error = ?, finished_at = ?, waiting = 0, session = null, next_seq = next_seq + 1

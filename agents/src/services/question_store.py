@@ -133,8 +133,9 @@ class SqlQuestionStore:
             held = tx.run(sql.LOCK.format(for_update=tx.for_update), asked.task_id)
             if not tx.run(sql.CLOSE, QuestionState.EXPIRED.value, None, now, asked.id):
                 return None
-            expired = Draft(EventType.QUESTION_EXPIRED, {"id": asked.id})
-            task, events = recorded(tx, tx.run(sql.GO_ON, now, asked.task_id)[0], expired, now)
+            [row] = tx.run(sql.WAIT_NO_MORE, asked.task_id)
+            expired = Draft(EventType.QUESTION_EXPIRED, {"id": asked.id, "waiting": task_of(row).waiting})
+            task, events = recorded(tx, row, expired, now)
             if held[0][0] is not None:
                 return task, events
             tx.run(sql.WITHDRAW, asked.task_id)

@@ -145,6 +145,8 @@ class InlineDb(Db):
             self.tx.run("rollback")
             raise
         self.tx.run("commit")
+        if then:
+            then(value)
         return value
 
     def watch(self, watcher: Watcher) -> None: ...

@@ -1,0 +1,483 @@
+"""Tasks ask, people answer or do not, workers die, time passes, in any order; and what must be true whatever happens.
+
+python -m tests.rooms.life_of_questions --examples 20000 [--seed 1] [--steps 30] [--processes 2]
+"""
+
+import argparse
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from agents.src.errors import AlreadyAnswered, AlreadyEnded, EngineFailed
+from agents.src.services.question_store import SqlQuestionStore
+from agents.src.services.task_store import SqlTaskStore
+from agents.src.tasks import (
+    Action,
+    Answer,
+    Answering,
+    Asked,
+    Claim,
+    Ending,
+    Escalation,
+    Event,
+    EventType,
+    Hub,
+    LeaseLost,
+    OnCrash,
+    Question,
+    QuestionRules,
+    QuestionState,
+    Recovery,
+    Result,
+    Retries,
+    Run,
+    Status,
+    Task,
+    Turn,
+    cancelled,
+    parked,
+)
+from agents.src.tasks.asking import answer_of
+from agents.src.tasks.event import TERMINAL
+from agents.src.tasks.policy import after_failure
+from agents.src.tasks.run import completed
+from agents.src.tasks.task import MOVES
+from tests.building import NOON, Nowhere, SteppedClock, a_brief, a_task
+from tests.rooms.memory.house import InlineDb
+
+T = TypeVar("T")
+LEASE = 20.0
+WORKERS = ["ant", "bee"]
+PEOPLE, MODEL = (Turn.CALLER, Turn.HUMAN), Turn.RESPONDER
+ORDERS = [(Turn.CALLER,), (Turn.CALLER, Turn.HUMAN, Turn.RESPONDER), (Turn.HUMAN, Turn.CALLER), (Turn.RESPONDER,), ()]
+HAPPENED: Counter[str] = Counter()
+"""What happened in all lives of this process."""
+
+
+@dataclass
+class Known:
+    """What must be true of a question."""
+
+    asked: Asked
+    state: QuestionState = QuestionState.PENDING
+    answer: Answer | None = None
+
+
+@dataclass
+class Expected:
+    """What must be true of a task."""
+
+    status: Status = Status.QUEUED
+    holder: str | None = None
+    attempt: int = 0
+    resumed: int = 0
+    lease_until: float = 0.0
+    run_at: float = NOON
+    cancel_requested: bool = False
+    questions: dict[str, Known] = field(default_factory=dict)
+    """By their keys."""
+    ended: Task | None = None
+
+    @property
+    def waiting(self) -> list[Known]:
+        return [known for known in self.questions.values() if known.state is QuestionState.PENDING]
+
+    def goes_on(self, now: float) -> None:
+        """After the last answer."""
+        if self.status is Status.INPUT_REQUIRED and not self.waiting:
+            self.status = Status.RUNNING if self.holder else Status.QUEUED
+            if not self.holder:
+                self.run_at, self.resumed = now, self.resumed + 1
+
+    def withdraws(self) -> None:
+        for known in self.waiting:
+            known.state = QuestionState.WITHDRAWN
+
+
+class Oracle:
+    """Implements `Reach` and `Responder`."""
+
+    def __init__(self) -> None:
+        self.human_there = self.knows = True
+
+    async def human(self, asked: Asked) -> bool:
+        return self.human_there
+
+    async def respond(self, asked: Asked, prompt: str, events: Sequence[Event]) -> Answer | None:
+        assert any(event.type is EventType.QUESTION_ASKED and event.data["id"] == asked.id for event in events)
+        return Answer(action=Action.ACCEPT, text="so says the model", by=Turn.RESPONDER) if self.knows else None
+
+
+class Life(RuleBasedStateMachine):
+    @initialize(human=st.booleans(), responder=st.sampled_from(["none", "knows", "does not know"]))
+    def open(self, human: bool, responder: str) -> None:
+        self.runner = asyncio.Runner()
+        self.clock, self.db, hub = SteppedClock(), InlineDb(), Hub()
+        self.tasks = SqlTaskStore(self.db, hub, self.clock)
+        self.questions = SqlQuestionStore(self.db, hub, self.clock)
+        self.answering = Answering(self.questions, Nowhere())
+        self.oracle = Oracle()
+        self.oracle.human_there, self.oracle.knows = human, responder == "knows"
+        self.has_responder = responder != "none"
+        oracle = self.oracle if self.has_responder else None
+        self.escalation = Escalation(self.answering, self.tasks, hub, self.clock, self.oracle, oracle)
+        self.known: dict[str, Expected] = {}
+        self.runs: list[Run] = []
+        for retries in range(2):
+            self.submit(OnCrash.REQUEUE, retries)
+        self.claim("ant", 1)
+
+    def teardown(self) -> None:
+        if hasattr(self, "runner"):
+            self.all_is_answered_or_expires()
+            self.runner.close()
+            self.db.tx.connection.close()
+            HAPPENED["histories"] += 1
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def holds(self, run: Run) -> bool:
+        task = self.known[run.task.id]
+        return (task.attempt, task.holder) == (run.task.attempt, run.worker)
+
+    def some_run(self, which: int) -> Run:
+        """Mostly one that holds its task."""
+        holding = [run for run in self.runs if self.holds(run)]
+        return holding[which % len(holding)] if holding and which < 5 else self.runs[which % len(self.runs)]
+
+    def begins(self, run: Run) -> None:
+        task = self.known[run.task.id]
+        task.status, task.attempt, task.holder = Status.RUNNING, task.attempt + 1, run.worker
+        task.lease_until = self.clock.time + LEASE
+        assert (run.task.attempt, run.task.resumed) == (task.attempt, task.resumed)
+        self.runs.append(run)
+        for known in task.questions.values():
+            if known.answer:  # what was answered is there for whoever asks again
+                again = self.do(self.questions.ask(run, known.asked.key, known.asked.question, QuestionRules()))
+                assert answer_of(again) == known.answer
+                HAPPENED["answers found again"] += 1
+
+    # What happens to tasks
+
+    @rule(on_crash=st.sampled_from(OnCrash), retries=st.integers(0, 2))
+    def submit(self, on_crash: OnCrash, retries: int) -> None:
+        task = a_task(created_at=self.clock.time)
+        brief = a_brief(on_crash=on_crash, retries=Retries(max_retries=retries, initial_delay=5.0))
+        self.do(self.tasks.add(task, brief))
+        self.known[task.id] = Expected(run_at=self.clock.time)
+
+    @precondition(lambda self: any(task.status is Status.QUEUED for task in self.known.values()))
+    @rule(worker=st.sampled_from(WORKERS), limit=st.integers(1, 3))
+    def claim(self, worker: str, limit: int) -> None:
+        due = {which for which, task in self.known.items() if task.status is Status.QUEUED and task.run_at <= self.clock.time}
+        claimed = self.do(self.tasks.claim(Claim(worker, self.clock.time + LEASE), limit)).runs
+        assert len(claimed) == min(limit, len(due)) and {run.task.id for run in claimed} <= due
+        for run in claimed:
+            self.begins(run)
+
+    @precondition(lambda self: self.runs)
+    @rule(which=st.integers(0, 4), keys=st.sampled_from(["a", "b", "ab", "abc"]), order=st.sampled_from(ORDERS[:2]))
+    def ask_several(self, which: int, keys: str, order: tuple[Turn, ...]) -> None:
+        if any(self.holds(run) for run in self.runs):
+            run = self.some_run(which)
+            for key in keys:
+                self.asks(run, key, Question(text=f"What of {key}?"), QuestionRules(ask=order, deadline=60.0))
+
+    @precondition(lambda self: self.runs)
+    @rule(
+        which=st.integers(0, 5),
+        key=st.sampled_from(["a", "b", "c"]),
+        order=st.sampled_from(ORDERS),
+        deadline=st.sampled_from([60.0, 600.0, None]),
+        default=st.booleans(),
+    )
+    def ask(self, which: int, key: str, order: tuple[Turn, ...], deadline: float | None, default: bool) -> None:
+        question = Question(text=f"What of {key}?", default=("nothing",) if default else ())
+        self.asks(self.some_run(which), key, question, QuestionRules(ask=order, deadline=deadline))
+
+    def asks(self, run: Run, key: str, question: Question, rules: QuestionRules) -> None:
+        task = self.known[run.task.id]
+        asking = self.questions.ask(run, key, question, rules)
+        if not self.holds(run):
+            with pytest.raises(LeaseLost):
+                self.do(asking)
+            return
+        asked = self.do(asking)
+        HAPPENED["questions"] += 1
+        if key in task.questions:
+            assert (asked.id, asked.state) == (task.questions[key].asked.id, task.questions[key].state)
+            return
+        task.questions[key] = Known(asked)
+        task.status = Status.INPUT_REQUIRED
+
+    @precondition(lambda self: self.runs)
+    @rule(which=st.integers(0, 5), how=st.sampled_from(["park", "park", "park", "complete", "fail", "cancel"]))
+    def settle(self, which: int, how: str) -> None:
+        run = self.some_run(which)
+        endings: dict[str, Ending] = {
+            "park": parked(),
+            "complete": completed(Result(text="Done.")),
+            "fail": after_failure(run, EngineFailed("No."), self.clock.time),
+            "cancel": cancelled(),
+        }
+        settling = self.tasks.settle(run, endings[how])
+        if not self.holds(run):
+            with pytest.raises(LeaseLost):
+                self.do(settling)
+            return
+        HAPPENED[how] += 1
+        self.left(self.do(settling), endings[how].status)
+
+    def left(self, task: Task, meant: Status) -> None:
+        """A run has let go of its task."""
+        expected = self.known[task.id]
+        if meant is Status.INPUT_REQUIRED and not expected.waiting:
+            meant, expected.resumed = Status.QUEUED, expected.resumed + (not expected.cancel_requested)
+        if expected.cancel_requested and not meant.ended:
+            meant = Status.CANCELLED
+        assert task.status is meant
+        expected.status, expected.holder, expected.run_at = meant, None, task.run_at
+        if meant is not Status.INPUT_REQUIRED:
+            expected.withdraws()
+
+    @precondition(lambda self: self.known)
+    @rule(which=st.integers(0, 5))
+    def cancel(self, which: int) -> None:
+        task_id = list(self.known)[-1 - which % len(self.known)]
+        expected = self.known[task_id]
+        if expected.status.ended:
+            with pytest.raises(AlreadyEnded):
+                self.do(self.tasks.request_cancel(task_id))
+            return
+        expected.cancel_requested = True
+        if expected.holder is None:
+            expected.status = Status.CANCELLED
+            expected.withdraws()
+        assert self.do(self.tasks.request_cancel(task_id)).status is expected.status
+
+    @rule(seconds=st.sampled_from([1.0, 6.0, 21.0, 61.0, 601.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.time += seconds
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def renew(self, worker: str) -> None:
+        mine = {run.id: run for run in self.runs if run.worker == worker and self.holds(run)}
+        held = self.do(self.tasks.renew(Claim(worker, self.clock.time + LEASE), list(mine)))
+        assert held == {run_id: self.known[run.task.id].cancel_requested for run_id, run in mine.items()}
+        for run in mine.values():
+            self.known[run.task.id].lease_until = self.clock.time + LEASE
+
+    @rule(gone=st.sets(st.sampled_from(WORKERS)))
+    def workers_die(self, gone: set[str]) -> None:
+        now = self.clock.time
+        lost = {which for which, task in self.known.items() if task.holder in gone or (task.holder and task.lease_until < now)}
+
+        async def no_processes(run: Run) -> None:
+            assert run.task.id in lost
+
+        held = {which for which in lost if self.known[which].waiting}
+        settled = self.do(Recovery(self.tasks, self.clock, gone.__contains__, no_processes).recover())
+        assert {task.id for task in settled} == lost
+        for task in settled:
+            if task.id in held and not self.known[task.id].cancel_requested:
+                assert task.status is Status.INPUT_REQUIRED, "a question outlives the worker that held it"
+                HAPPENED["held runs that died"] += 1
+            self.left(task, task.status)
+
+    # People, and who stands in for them
+
+    @precondition(lambda self: any(task.questions for task in self.known.values()))
+    @rule(which=st.integers(0, 9), action=st.sampled_from(Action), name=st.sampled_from(["ada", "bob"]))
+    def answer(self, which: int, action: Action, name: str) -> None:
+        asked = [(task_id, known) for task_id, task in self.known.items() for known in task.questions.values()]
+        task_id, known = asked[-1 - which % len(asked)]
+        text = f"{name} at {self.clock.time}" if action is Action.ACCEPT else ""
+        answer = Answer(action=action, text=text, name=name)
+        answering = self.answering.answer(known.asked, answer)
+        if known.state is not QuestionState.PENDING:
+            with pytest.raises(AlreadyAnswered) as refused:
+                self.do(answering)
+            assert refused.value.members["state"] == known.state
+            HAPPENED["answers that came too late"] += 1
+            return
+        assert self.do(answering).answer == answer
+        HAPPENED["answers"] += 1
+        self.is_answered(task_id, known, answer)
+
+    def is_answered(self, task_id: str, known: Known, answer: Answer) -> None:
+        known.state, known.answer = QuestionState.ANSWERED, answer
+        self.known[task_id].goes_on(self.clock.time)
+
+    @rule()
+    def those_who_are_asked_change(self) -> None:
+        async def pass_on() -> None:
+            await self.escalation.round()
+            while self.escalation._responding:
+                await asyncio.gather(*self.escalation._responding)
+
+        self.do(pass_on())
+        for task_id, task in self.known.items():
+            for known in task.waiting:
+                self.learn(task_id, task, known)
+
+    def learn(self, task_id: str, task: Expected, known: Known) -> None:
+        """What the round did with a question that was pending."""
+        asked = self.do(self.questions.get(known.asked.id))
+        assert asked.turn >= known.asked.turn
+        if asked.state is QuestionState.PENDING:
+            assert asked.due_at is None or asked.due_at > self.clock.time
+            assert asked.whose_turn is not None
+            assert (asked.whose_turn is not MODEL) and (asked.whose_turn is not Turn.HUMAN or self.oracle.human_there)
+            HAPPENED["passed on"] += asked.turn > known.asked.turn
+            known.asked = asked
+        elif asked.state is QuestionState.ANSWERED:
+            assert asked.answer
+            if asked.answer.by is Turn.DEFAULT:
+                assert asked.question.default
+            else:
+                assert asked.answer.by is MODEL and self.has_responder and MODEL in asked.turns
+            HAPPENED[f"answered by the {asked.answer.by}"] += 1
+            self.is_answered(task_id, known, asked.answer)
+        else:
+            self.is_expired(task, known, asked)
+
+    def is_expired(self, task: Expected, known: Known, asked: Asked) -> None:
+        if asked.state is QuestionState.EXPIRED:
+            assert not asked.question.default
+            HAPPENED["expired"] += 1
+        known.state = asked.state
+        if task.holder is None:
+            task.status = Status.FAILED
+        elif not task.waiting:
+            task.status = Status.RUNNING
+
+    # What is always true
+
+    @invariant()
+    def every_task_is_as_it_must_be(self) -> None:
+        for task_id, expected in getattr(self, "known", {}).items():
+            if expected.ended:
+                continue  # nothing moves any more; `all_is_answered_or_expires` looks once more
+            task = self.do(self.tasks.get(task_id))
+            assert (task.status, task.attempt, task.resumed) == (expected.status, expected.attempt, expected.resumed)
+            assert task.waiting == len(expected.waiting)
+            assert (task.status is Status.INPUT_REQUIRED) == (task.waiting > 0), "it waits for what nobody was asked"
+            for known in expected.questions.values():
+                asked = self.do(self.questions.get(known.asked.id))
+                assert (asked.state, asked.answer) == (known.state, known.answer), "an answer was lost, or another counted"
+            self.log_is_whole(task)
+            if task.status.ended:
+                expected.ended = task
+
+    def log_is_whole(self, task: Task) -> None:
+        log = self.do(self.tasks.events(task.id, 0, 10_000))
+        assert [event.seq for event in log] == list(range(1, len(log) + 1))
+        assert [event.type in TERMINAL for event in log] == [False] * (len(log) - 1) + [task.status.ended]
+        moves = moves_of(log)
+        assert all(there in MOVES[here] for here, there in pairwise(moves) if here is not there)
+        assert moves[-1] is task.status
+        told = Counter(event.data["id"] for event in log if event.type is EventType.QUESTION_ASKED)
+        assert set(told.values()) <= {1}
+        answered = Counter(event.data["id"] for event in log if event.type is EventType.QUESTION_ANSWERED)
+        assert set(answered.values()) <= {1} and answered.keys() <= told.keys()
+
+    @invariant()
+    def no_task_has_two_holders(self) -> None:
+        holding = [run.task.id for run in getattr(self, "runs", ()) if self.holds(run)]
+        assert len(holding) == len(set(holding))
+
+    # What must be true in the end
+
+    def all_is_answered_or_expires(self) -> None:
+        """Everything that waits is answered; then every task runs to its end, and finds each of its answers."""
+        for task_id, task in self.known.items():
+            for known in task.waiting:
+                answer = Answer(action=Action.ACCEPT, text="at last")
+                self.do(self.answering.answer(known.asked, answer))
+                self.is_answered(task_id, known, answer)
+        self.workers_die(set(WORKERS))
+        self.clock.time += 3600
+        for run in self.do(self.tasks.claim(Claim("cat", self.clock.time + LEASE), 1000)).runs:
+            self.begins(run)
+            self.left(self.do(self.tasks.settle(run, completed(Result()))), Status.COMPLETED)
+        for task_id, expected in self.known.items():
+            stands = self.do(self.tasks.get(task_id))
+            assert stands.status.ended and (expected.ended is None or stands == expected.ended)
+
+
+def moves_of(log: Sequence[Event]) -> list[Status]:
+    """The statuses that a log tells of, in order."""
+    moves: list[Status] = []
+    held = False
+    for event in log:
+        match event.type:
+            case EventType.SUBMITTED | EventType.REQUEUED:
+                moves.append(Status.QUEUED)
+                held = False
+            case EventType.STARTED:
+                moves.append(Status.RUNNING)
+                held = True
+            case EventType.QUESTION_ASKED:
+                moves.append(Status.INPUT_REQUIRED)
+            case EventType.QUESTION_ANSWERED if event.data["waiting"] == 0:
+                moves.append(Status.RUNNING if held else Status.QUEUED)
+            case EventType.QUESTION_EXPIRED if held and event.data["waiting"] == 0:
+                moves.append(Status.RUNNING)
+            case EventType.PARKED:
+                held = False
+                moves.append(Status.INPUT_REQUIRED if moves[-1] is Status.INPUT_REQUIRED else Status.QUEUED)
+            case EventType.COMPLETED | EventType.FAILED | EventType.CANCELLED:
+                moves.append(Status(event.type.value))
+    return moves
+
+
+def live(examples: int, number: int, steps: int, *, shrink: bool = True) -> Counter[str]:
+    """So many lives; what happened in them. Raises where something was not as it must be."""
+    HAPPENED.clear()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    how = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        derandomize=False,
+        phases=[Phase.generate, *([Phase.shrink] if shrink else [])],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    run_state_machine_as_test(seed(number)(Life), settings=how)
+    return Counter(HAPPENED)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--examples", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--processes", type=int, default=2)
+    wanted = parser.parse_args()
+    share = 250
+    runs = -(-wanted.examples // share)
+    total: Counter[str] = Counter()
+    with ProcessPoolExecutor(wanted.processes) as pool:
+        seeds = range(wanted.seed * 1_000_000, wanted.seed * 1_000_000 + runs)
+        for number, happened in enumerate(pool.map(live, [share] * runs, seeds, [wanted.steps] * runs), 1):
+            total += happened
+            if number % 10 == 0 or number == runs:
+                print(f"{number * share:,} histories: {dict(total.most_common())}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
