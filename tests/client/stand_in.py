@@ -70,6 +70,9 @@ class StandIn:
         self.tasks: dict[str, Json] = {}
         self.files: dict[str, bytes] = {}
         self.memory: list[Json] = []
+        self.questions: dict[str, Json] = {}
+        self.inbox: list[Json] = []
+        self.told: list[str] = []
         self.keys: dict[str, str] = {}
         self.digest: str | None = None
         self.followed = threading.Event()
@@ -120,13 +123,35 @@ class StandIn:
             task["status"] = "cancelled"
             self.changed.notify_all()
 
+    def ask(self, task: Json, question: Json) -> Json:
+        """A question of a task, as the server shows it."""
+        question_id = f"question{len(self.questions) + 1:018}"
+        whole = {"header": "", "choices": [], "several": False, "free_text": True, "default": [], "due_at": None, **question}
+        about = {"id": task["id"], "skill": task["skill"], "task": task["task"], "status": "input_required"}
+        self.questions[question_id] = {"id": question_id, **whole, "task": about, "state": "pending", "answer": None}
+        return self.questions[question_id]
+
+    def answer(self, question: Json, answer: Json) -> tuple[int, Json]:
+        if question["state"] != "pending":
+            return 409, {"title": "The question no longer waits for an answer.", "detail": "It was answered already."}
+        if set(answer.get("choices", [])) - {choice["label"] for choice in question["choices"]}:
+            return 422, {"title": "The answer does not fit the question.", "detail": "There is no such choice."}
+        with self.changed:
+            question.update(state="answered", answer={"text": "", "choices": [], "by": "caller", **answer})
+            self.tasks[question["task"]["id"]]["status"] = "running"
+            self.changed.notify_all()
+        return 200, question
+
     def log(self, task: Json) -> Iterator[tuple[int, str, Json]]:
         """The task's events, the terminal one included; waits for a cancel where the plan does not end."""
         events = [("submitted", {}), ("started", {"attempt": 1}), *self.plan.events]
         for seq, (kind, data) in enumerate(events, 1):
-            if kind == "question":
-                self.settle(task)
+            if kind == "question_asked" and not any(asked["task"]["id"] == task["id"] for asked in self.questions.values()):
+                self.ask(task, data)
+                task["status"] = "input_required"
             yield seq, kind, data
+            with self.changed:
+                self.changed.wait_for(lambda: self.closing or task["status"] != "input_required")
         if not self.plan.ends:
             self.followed.set()
             with self.changed:
@@ -184,11 +209,18 @@ class Handler(BaseHTTPRequestHandler):
         match seen.path.removeprefix("/api/").split("/"):
             case ["tasks", task_id, "events"]:
                 return self._stream(self.stand_in.tasks[task_id], int(seen.headers.get("last-event-id", 0)))
+            case ["inbox", "events"]:
+                return self._announce()
             case ["tasks", _, "artifacts", *name]:
                 return self._artifact("/".join(name))
             case parts:
-                status, document = self._memory(seen) if parts[0] == "memory" else self._document(seen, parts)
+                status, document = self._room(seen, parts)
                 return None if silent else self._send(status, json.dumps(document).encode())
+
+    def _room(self, seen: Seen, parts: list[str]) -> tuple[int, Json]:
+        if parts[0] == "memory":
+            return self._memory(seen)
+        return self._asked(seen, parts) if parts[0] in ("questions", "inbox") else self._document(seen, parts)
 
     def _document(self, seen: Seen, parts: list[str]) -> tuple[int, Json]:
         server = self.stand_in
@@ -210,6 +242,25 @@ class Handler(BaseHTTPRequestHandler):
                 return 202, server.submit(json.loads(seen.body), seen.headers["idempotency-key"])
             case ["POST", "files"]:
                 return 201, self._file(seen)
+            case _:
+                return 404, {"title": "There is nothing at this path."}
+
+    def _asked(self, seen: Seen, parts: list[str]) -> tuple[int, Json]:
+        server = self.stand_in
+        match [seen.method, *parts]:
+            case ["GET", "questions"]:
+                wanted = seen.query.get("task"), seen.query.get("status")
+                found = [asked for asked in reversed(server.questions.values()) if fits(asked, *wanted)]
+                return 200, {"items": found, "next": None}
+            case ["GET", "questions", question_id] if question_id in server.questions:
+                return 200, server.questions[question_id]
+            case ["POST", "questions", question_id, "answer"] if question_id in server.questions:
+                return server.answer(server.questions[question_id], json.loads(seen.body))
+            case ["GET", "inbox"]:
+                server.told += [] if "peek" in seen.query else [entry["id"] for entry in server.inbox]
+                return 200, {"items": server.inbox, "next": None}
+            case ["POST", "inbox", "seen"]:
+                return 200, {"seen": len(json.loads(seen.body)["ids"])}
             case _:
                 return 404, {"title": "There is nothing at this path."}
 
@@ -246,12 +297,24 @@ class Handler(BaseHTTPRequestHandler):
         digest = {"Repr-Digest": f"sha-256=:{self.stand_in.digest}:"} if self.stand_in.digest else {}
         self._send(200, self.stand_in.plan.artifacts[name], digest)
 
-    def _stream(self, task: Json, after: int) -> None:
+    def _announce(self) -> None:
+        """Every entry of the inbox; then the connection is lost, once there is more."""
+        self._begin_stream()
+        for entry in self.stand_in.inbox:
+            self._chunk(f"data: {json.dumps(entry)}\n\n")
+        with self.stand_in.changed:
+            self.stand_in.changed.wait_for(lambda: self.stand_in.closing or "more" in self.stand_in.told)
+        self.close_connection = True
+
+    def _begin_stream(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self._chunk(": ping\n\n")
+
+    def _stream(self, task: Json, after: int) -> None:
+        self._begin_stream()
         sent = 0
         for seq, kind, data in self.stand_in.log(task):
             if seq <= after:
@@ -278,6 +341,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def fits(asked: Json, task: list[str] | None, status: list[str] | None) -> bool:
+    return [asked["task"]["id"]] == (task or [asked["task"]["id"]]) and [asked["state"]] == (status or [asked["state"]])
 
 
 class _Server(ThreadingHTTPServer):

@@ -33,6 +33,7 @@ def test_run_submits_what_it_was_told(client: Client, server: StandIn) -> None:
     assert json.loads(seen.body) == {
         "skill": "planning",
         "task": "From\nstdin.",
+        "inbox": True,
         "args": {"width": 640, "name": "a b", "tags": ["x"]},
         "timeout": 9.0,
         "priority": -1,
@@ -204,14 +205,6 @@ def test_wait_ends_before_the_task(client: Client, server: StandIn) -> None:
     assert done.code == 124
     assert done.json["status"] == "running"
     assert "modal-invoke watch task0000000000000000000001" in done.err
-
-
-def test_a_question_ends_the_waiting(client: Client, server: StandIn) -> None:
-    server.plan = Plan([("question", {"text": "Which database?"})], status="input_required")
-    done = client("run", "planning", "x")
-    assert (done.code, done.out) == (3, "")
-    assert "waits for an answer" in done.err
-    assert client("watch", "task0000000000000000000001").code == 3
 
 
 # How it ends

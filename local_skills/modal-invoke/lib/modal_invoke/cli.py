@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from modal_invoke import __version__, commands, memory, settings
+from modal_invoke import __version__, commands, inbox, memory, questions, settings
 from modal_invoke.memory_hook import memory_hook
 from modal_invoke.output import Screen
 from modal_invoke.server import Server
@@ -62,7 +62,7 @@ def forgive_encodings() -> None:
 
 
 def dispatch(args: argparse.Namespace, screen: Screen) -> Exit:
-    if args.command in (commands.login, commands.logout, memory_hook):
+    if args.command in (commands.login, commands.logout, memory_hook, inbox.inbox_hook):
         result: Exit = args.command(args, screen)
         return result
     server = Server(settings.read(args.insecure), screen.note)
@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     sub = top.add_subparsers(metavar="COMMAND", required=True)
     declare_run(sub)
     declare_tasks(sub)
+    declare_questions(sub)
     declare_memory(sub)
     declare_login(sub)
     declare_hook(sub)
@@ -120,6 +121,31 @@ def declare_tasks(sub: Any) -> None:
     cancel.add_argument("id", metavar="ID", type=task_id)
 
 
+def declare_questions(sub: Any) -> None:
+    asked = command(sub, "questions", questions.questions, "list what tasks ask, or show one question")
+    asked.add_argument("id", metavar="ID", nargs="?", type=task_id, help="the question to show")
+    asked.add_argument("--all", action="store_true", help="also those that no longer wait for an answer")
+    answer = command(sub, "answer", questions.answer, "answer a question of a task")
+    answer.add_argument("id", metavar="ID", type=task_id, help="the question's id")
+    answer.add_argument("text", metavar="TEXT", nargs="?", help="the answer in words; - reads it from standard input")
+    answer.add_argument(
+        "--choice",
+        dest="choices",
+        metavar="LABEL",
+        action="append",
+        help="one of the offered choices; repeatable where several may be",
+    )
+    group = answer.add_mutually_exclusive_group()
+    group.add_argument("--decline", dest="action", action="store_const", const="decline", help="say that there will be no answer")
+    group.add_argument(
+        "--dismiss", dest="action", action="store_const", const="cancel", help="put the question away without a word"
+    )
+    told = command(sub, "inbox", inbox.inbox, "list what ended or was asked and has not been seen")
+    told.add_argument("--peek", action="store_true", help="do not count it as told")
+    told.add_argument("--seen", metavar="ID", nargs="+", type=task_id, help="do not tell of these any more")
+    command(sub, "monitor", inbox.monitor, "print a line for each question and each end, as they come")
+
+
 def declare_memory(sub: Any) -> None:
     summary = "find what skills have learned, and teach them"
     top = sub.add_parser("memory", help=summary, description=summary[0].upper() + summary[1:] + ".")
@@ -145,6 +171,8 @@ def declare_login(sub: Any) -> None:
 
 def declare_hook(sub: Any) -> None:
     """For the plugin's hooks, so the help does not list it."""
+    word = sub.add_parser("inbox-hook")
+    word.set_defaults(command=inbox.inbox_hook, quiet=True, verbose=False)
     hook = sub.add_parser("memory-hook")
     hook.set_defaults(command=memory_hook, quiet=True, verbose=False)
     hook.add_argument("direction", choices=("pull", "push"))

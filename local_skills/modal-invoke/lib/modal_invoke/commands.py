@@ -11,7 +11,9 @@ from typing import Any
 
 from modal_invoke import settings
 from modal_invoke.artifacts import download_all
+from modal_invoke.inbox import have_seen
 from modal_invoke.output import Screen, learned, put, put_fields, put_json, put_table, size, spent
+from modal_invoke.questions import put_questions, tell_how
 from modal_invoke.server import Server
 from modal_invoke.stop import Exit, Stop, sentence
 from modal_invoke.watch import exit_of, watch
@@ -27,7 +29,7 @@ def run(server: Server, args: Namespace, screen: Screen) -> Exit:
 
 def submit(server: Server, args: Namespace, screen: Screen) -> dict[str, Any]:
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace") if args.task == "-" else args.task
-    body: dict[str, Any] = {"skill": args.skill, "task": prompt}
+    body: dict[str, Any] = {"skill": args.skill, "task": prompt, "inbox": True}
     if args.args:
         body["args"] = dict(args.args)
     if args.files:
@@ -49,6 +51,11 @@ def watch_task(server: Server, args: Namespace, screen: Screen) -> Exit:
 
 def finish(server: Server, task: dict[str, Any], args: Namespace, screen: Screen) -> Exit:
     """Shows how a task stands, and fetches its artifacts. The result is shown even when they cannot be had."""
+    if exit_of(task) is Exit.INPUT_REQUIRED:
+        asked = server.questions(task["id"])
+        put_questions(task, asked, whole=args.json)
+        tell_how(asked, screen)
+        return Exit.INPUT_REQUIRED
     result: dict[str, Any] = task.get("result") or {}
     if not args.json and exit_of(task) is Exit.DONE:
         show_result(result)
@@ -61,6 +68,8 @@ def finish(server: Server, task: dict[str, Any], args: Namespace, screen: Screen
         if args.json:
             put_json(task)
     tell_end(task, screen)
+    if exit_of(task) in (Exit.DONE, Exit.FAILED):
+        have_seen(server, [task["id"]])
     return exit_of(task)
 
 
@@ -76,8 +85,6 @@ def tell_end(task: dict[str, Any], screen: Screen) -> None:
     end = exit_of(task)
     if end is Exit.DONE:
         screen.note("; ".join(filter(None, ("completed", spent(task)))))
-    elif end is Exit.INPUT_REQUIRED:
-        screen.warn(f"Task {task['id']} waits for an answer. See what it asks with `modal-invoke show {task['id']} --json`.")
     elif end is Exit.STILL_RUNNING:
         screen.warn(f"Task {task['id']} is still {task['status']}. Wait for it with `modal-invoke watch {task['id']}`.")
     else:

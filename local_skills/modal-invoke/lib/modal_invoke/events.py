@@ -105,8 +105,42 @@ class Stream:
         raise Again(Stop(Exit.UNREACHABLE, "The server ends the event stream before the task has ended."))
 
 
+class Announcements:
+    """What comes into the caller's inbox, over as many connections as it takes. Never ends by itself."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._told: set[str] = set()
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Each once, those that wait already first. Raises Stop where the server refuses."""
+        pauses = iter(PAUSES)
+        while True:
+            try:
+                for entry in self._connection():
+                    pauses = iter(PAUSES)
+                    yield entry
+            except Again as again:
+                time.sleep(min(again.after or next(pauses, PAUSES[-1]), LONGEST_PAUSE))
+
+    def _connection(self) -> Iterator[dict[str, Any]]:
+        request = Request("GET", "/api/inbox/events", {"Accept": "text/event-stream"}, timeout=ANSWER_SECONDS)
+        with self._transport.open(request) as reply:
+            for document in documents(reply.lines(lambda: SILENCE_SECONDS)):
+                entry = json.loads(document) if document else {}
+                if entry and entry["id"] not in self._told:
+                    self._told.add(entry["id"])
+                    yield entry
+        raise Again(Stop(Exit.UNREACHABLE, "The server ends the stream."))
+
+
 def parse(lines: Iterable[bytes]) -> Iterator[Event | None]:
-    """The events of a stream, and None for each comment: a sign of life. A frame that was cut short is left out."""
+    """The events of a stream, and None for each comment: a sign of life."""
+    return (None if document is None else read(document) for document in documents(lines))
+
+
+def documents(lines: Iterable[bytes]) -> Iterator[str | None]:
+    """The data of each frame, and None for each comment. A frame that was cut short is left out."""
     data: list[str] = []
     for line in lines:
         text = line.decode("utf-8", "replace").rstrip("\r\n")
@@ -115,7 +149,7 @@ def parse(lines: Iterable[bytes]) -> Iterator[Event | None]:
         elif text.startswith("data:"):
             data.append(text[5:])
         elif not text and data:
-            yield read("\n".join(data))
+            yield "\n".join(data)
             data = []
 
 

@@ -87,6 +87,15 @@ def describe(event: Event) -> str:
         return f"will be tried again: {data.get('reason', '')}"
     if event.type == "warning":
         return f"warning: {data.get('message', '')}"
+    if event.type == "question_asked":
+        return f"asks: {data.get('text', '')}"
+    if event.type == "question_passed_on":
+        return f"the question was passed on: to the {data.get('to', 'next')}"
+    if event.type == "question_answered":
+        said = "; ".join(filter(None, (", ".join(data.get("choices") or []), data.get("text"))))
+        return f"answered by the {data.get('by', 'caller')}: {said or data.get('action', '')}"
+    if event.type == "parked":
+        return "parked until it is answered"
     if event.type == "cancel_requested":
         return "is being cancelled"
     return brief(event)

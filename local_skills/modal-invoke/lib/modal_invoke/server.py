@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, TypeVar
 from urllib.parse import quote, urlencode
 
-from modal_invoke.events import Stream
+from modal_invoke.events import Announcements, Stream
 from modal_invoke.settings import Settings
 from modal_invoke.stop import Exit, Stop
 from modal_invoke.transport import Body, Reply, Request, Transport
@@ -58,6 +58,27 @@ class Server:
         sent = Body(lambda: iter([content]), len(content), "application/json")
         return self._json(Request("POST", "/api/skill", headers, sent))
 
+    def questions(self, task_id: str | None = None, status: str | None = "pending") -> list[Json]:
+        """The newest first, of one task or of all."""
+        return list(self._items("/api/questions", {"status": status, "task": task_id, "limit": str(PAGE)}))
+
+    def question(self, question_id: str) -> Json:
+        return self._json(Request("GET", f"/api/questions/{quote(question_id, safe='')}"))
+
+    def answer(self, question_id: str, answer: Json) -> Json:
+        """The question as it stands then. The same answer may be given twice."""
+        return self._post(f"/api/questions/{quote(question_id, safe='')}/answer", answer)
+
+    def inbox(self, peek: bool) -> list[Json]:
+        """What the caller has not seen; with `peek`, nobody is taken to have been told."""
+        return list(self._json(Request("GET", f"/api/inbox{'?peek=true' if peek else ''}")).get("items", []))
+
+    def seen(self, ids: list[str]) -> Json:
+        return self._post("/api/inbox/seen", {"ids": ids})
+
+    def announcements(self) -> Announcements:
+        return Announcements(self.transport)
+
     def search_memory(self, query: str, skill: str | None, limit: int) -> list[Json]:
         """The best first."""
         given = {"q": query, "limit": str(limit), **({"skill": skill} if skill else {})}
@@ -85,6 +106,10 @@ class Server:
 
     def _json(self, request: Request) -> Json:
         return self.transport.call(request, self._document)
+
+    def _post(self, path: str, document: Json) -> Json:
+        content = json.dumps(document).encode()
+        return self._json(Request("POST", path, body=Body(lambda: iter([content]), len(content), "application/json")))
 
     def _document(self, reply: Reply) -> Json:
         document = reply.json()

@@ -7,6 +7,7 @@ from typing import Any
 
 from modal_invoke.events import TERMINAL, Deadline, DeadlinePassed, Stream
 from modal_invoke.output import Screen
+from modal_invoke.questions import ask_person
 from modal_invoke.server import Server
 from modal_invoke.stop import Exit, Stop
 
@@ -24,6 +25,10 @@ KNOWN = TERMINAL | {
     "warning",
     "cancel_requested",
     "requeued",
+    "question_passed_on",
+    "question_answered",
+    "question_expired",
+    "parked",
 }
 EXITS = {
     "completed": Exit.DONE,
@@ -41,7 +46,7 @@ def watch(server: Server, task: dict[str, Any], screen: Screen, seconds: float |
     """The task as it stands when it has ended, when it waits for an answer, or after so many seconds."""
     deadline = Deadline(seconds)
     stream = server.stream(task["id"])
-    while exit_of(task) is Exit.STILL_RUNNING:
+    while exit_of(task) is Exit.STILL_RUNNING or (exit_of(task) is Exit.INPUT_REQUIRED and ask(server, task, screen)):
         try:
             task = follow(server, task["id"], stream, screen, deadline)
         except DeadlinePassed:
@@ -57,12 +62,19 @@ def watch(server: Server, task: dict[str, Any], screen: Screen, seconds: float |
     return task
 
 
+def ask(server: Server, task: dict[str, Any], screen: Screen) -> bool:
+    """Whether somebody at the terminal has answered all that the task asks."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return all(ask_person(server, question, screen) for question in reversed(server.questions(task["id"])))
+
+
 def follow(server: Server, task_id: str, stream: Stream, screen: Screen, deadline: Deadline) -> dict[str, Any]:
     for event in stream.events(deadline):
         screen.show(event)
         if event.type in TERMINAL:
             break
-        if event.type not in KNOWN:  # a newer server has more to say; a question would be of this kind
+        if event.type not in KNOWN:  # it asks something, or a newer server has more to say
             task = server.task(task_id)
             if exit_of(task) is Exit.INPUT_REQUIRED:
                 return task
