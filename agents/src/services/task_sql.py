@@ -47,6 +47,10 @@ SETTLE = f"""
     where id = ? and worker = ? and attempt = ? and status = 'running' {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
+SETTLED = f"""
+    select {COLUMNS} from task where id = ? and attempt = ? and status = ? and coalesce(result, '') = coalesce(?, '')
+        and coalesce(error, '') = coalesce(?, '') and run_at = coalesce(?, run_at)
+"""
 # One statement: between two, the task could go from running back to the queue, and neither would find it.
 CANCEL = f"""
     update task set cancel_requested = 1, next_seq = next_seq + 1,

@@ -7,7 +7,17 @@ from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
 from agents.src.services import task_sql
 from agents.src.services.database import Db, Row, Tx
 from agents.src.services.lesson_store import add_lessons
-from agents.src.services.task_rows import dumped, event_of, event_row, run_of, started_event, task_of, usage_of, usage_row
+from agents.src.services.task_rows import (
+    dumped,
+    ending_row,
+    event_of,
+    event_row,
+    run_of,
+    started_event,
+    task_of,
+    usage_of,
+    usage_row,
+)
 from agents.src.tasks import (
     Added,
     Brief,
@@ -181,15 +191,15 @@ class SqlTaskStore:
         if await self._db.write(work, publish) is None:
             raise LeaseLost(run.id)
 
-    async def settle(self, run: Run, ending: Ending) -> Task:
+    async def settle(self, run: Run, ending: Ending, again: bool = False) -> Task:
         now = self._clock.now()
 
         def work(tx: Tx) -> Change | None:
-            if ending.status.ended:
-                return settled(tx, run, ending, now)
             # A task whose cancellation was asked for meanwhile does not wait for another run.
-            again = settled(tx, run, ending, now, unless="and cancel_requested = 0")
-            return again or settled(tx, run, cancelled(), now)
+            change = settled(tx, run, ending, now, unless="" if ending.status.ended else "and cancel_requested = 0")
+            if change is None and not ending.status.ended:
+                change = settled(tx, run, cancelled(), now)
+            return settled_before(tx, run, ending) if change is None and again else change
 
         change = await self._db.write(work, self._publish)
         if change is None:
@@ -197,9 +207,13 @@ class SqlTaskStore:
         return change[0]
 
     def _publish(self, change: Change | None) -> None:
-        if change:
-            task, events = change
+        if change is None:
+            return
+        task, events = change
+        if events:
             self._hub.publish(events, task if task.status.ended else None)
+        else:  # it was kept before, but nobody here has heard of it
+            self._hub.signal(task.id)
 
     async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, bool]:
         ids = [run_id.rpartition(":")[0] for run_id in runs]
@@ -250,15 +264,19 @@ class SqlTaskStore:
 
 def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> Change | None:
     values = (
-        *(
-            ending.status.value,
-            ending.result and ending.result.model_dump_json(),
-            ending.error and ending.error.model_dump_json(),
-        ),
+        *ending_row(ending),
         *(now if ending.status.ended else None, ending.run_at, run.task.id, run.worker, run.task.attempt),
     )
     rows = tx.run(task_sql.SETTLE.format(unless=unless), *values)
     return recorded(tx, rows[0], ending.event, now) if rows else None
+
+
+def settled_before(tx: Tx, run: Run, ending: Ending) -> Change | None:
+    """The task without an event, where this attempt has ended so already, or was cancelled instead."""
+    for one in (ending,) if ending.status.ended else (ending, cancelled()):
+        if rows := tx.run(task_sql.SETTLED, run.task.id, run.task.attempt, *ending_row(one), one.run_at):
+            return task_of(rows[0]), ()
+    return None
 
 
 def recorded(tx: Tx, row: Row, draft: Draft, now: float) -> Change:
