@@ -102,7 +102,7 @@ app = modal.App(APP, include_source=False)  # `with_project` adds the source, th
 
 async def run_skill(task_id: str) -> None:
     """One call: all attempts of one task. The same code runs a task on a laptop."""
-    from agents.src.bootstrap import skill_container
+    from agents.src.bootstrap.cloud import skill_container
 
     configure_logs(SETTINGS)
     try:
@@ -147,7 +147,7 @@ FUNCTIONS = {skill.name: declare(skill) for skill in CATALOGUE}
 @modal.asgi_app()
 def web() -> "FastAPI":
     from agents.src.api.app import create_app, spare_the_collector
-    from agents.src.bootstrap import web_container
+    from agents.src.bootstrap.cloud import web_container
 
     configure_logs(SETTINGS)
     app = create_app(web_container(SETTINGS, CATALOGUE))
@@ -164,7 +164,7 @@ def web() -> "FastAPI":
     scaledown_window=2,  # not paid for between two minutes
 )
 async def reaper() -> None:
-    from agents.src.bootstrap import reap
+    from agents.src.bootstrap.cloud import reap
 
     configure_logs(SETTINGS)
     await reap(SETTINGS)
@@ -181,7 +181,7 @@ async def reaper() -> None:
     scaledown_window=10,  # whoever learned something may not be the only one
 )
 async def memory() -> None:
-    from agents.src.bootstrap import keep_memory
+    from agents.src.bootstrap.cloud import keep_memory
 
     configure_logs(SETTINGS)
     await keep_memory(SETTINGS, CATALOGUE)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from agents.src.bootstrap import KEEP_EVERY, TOMBSTONES_LAST, Parts, bootstrap, purge_daily
+from agents.src.bootstrap import KEEP_EVERY, Parts, bootstrap
+from agents.src.bootstrap.cloud import TOMBSTONES_LAST, purge_daily
 from agents.src.memory import Act, Lesson, entry_id
 from agents.src.services.modal_memory import begun
 from agents.src.tasks import Ask, Brief, Draft, EventType, Result, Workspace, remembered

@@ -400,6 +400,61 @@ def test_settling(open_db: OpenDb, ending: Ending) -> None:
     at_home(open_db, story)
 
 
+LEFT = Result(text="Half of it.", data={"big": 2**70, "smile": "🙂"})
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [DONE, FAILED, replace(FAILED, result=LEFT), cancelled(LEFT), again_at(NOON + 5), WAITS],
+    ids=["completed", "failed", "failed with leftovers", "cancelled", "queued", "waiting"],
+)
+def test_an_ending_that_is_written_again_counts_once(open_db: OpenDb, ending: Ending) -> None:
+    async def story(house: House) -> None:
+        run, elsewhere = await house.run(), a_house(open_db())
+        await elsewhere.store.settle(run, ending)  # as if the answer to it were lost: this hub has not heard of it
+        before = await house.store.get(run.task.id)
+        house.clock.time = NOON + 2
+        with house.hub.follow(run.task.id) as following:
+            for _ in range(2):
+                assert await house.store.settle(run, ending, again=True) == before
+            assert await following.get() == [(), ()]
+        assert await house.store.get(run.task.id) == before
+        assert [kind for _, kind in await house.log(run.task.id)][2:] == [ending.event.type]
+
+    at_home(open_db, story)
+
+
+def test_an_ending_whose_answer_was_not_lost_is_written_as_if_for_the_first_time(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run = await house.run()
+        task = await house.store.settle(run, DONE, again=True)
+        assert task.status is Status.COMPLETED
+        assert await house.log(task.id) == [(1, EventType.SUBMITTED), (2, EventType.STARTED), (3, EventType.COMPLETED)]
+
+    at_home(open_db, story)
+
+
+def test_another_ending_than_the_one_that_was_kept_is_refused(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        for kept, other in (
+            (replace(DONE, result=LEFT), DONE),
+            (FAILED, replace(FAILED, error=WRONG.model_copy(update={"detail": "It did not."}))),
+            (again_at(NOON + 5), again_at(NOON + 6)),
+            (cancelled(), DONE),
+        ):
+            run = await house.run()
+            await house.store.settle(run, kept)
+            with pytest.raises(LeaseLost):
+                await house.store.settle(run, other, again=True)
+        run = await house.run()
+        await house.store.settle(run, again_at(NOON))
+        await house.store.claim_one(run.task.id, THEIRS)
+        with pytest.raises(LeaseLost):
+            await house.store.settle(run, again_at(NOON), again=True)
+
+    at_home(open_db, story)
+
+
 def test_a_result_of_any_kind_comes_back(open_db: OpenDb) -> None:
     async def story(house: House) -> None:
         run = await house.run()
@@ -418,6 +473,7 @@ def test_what_was_told_to_end_does_not_wait_for_another_run(open_db: OpenDb, end
         await house.store.request_cancel(run.task.id)
         task = await house.store.settle(run, ending)
         assert task.status is Status.CANCELLED
+        assert await house.store.settle(run, ending, again=True) == task
         assert [kind for _, kind in await house.log(task.id)][2:] == [EventType.CANCEL_REQUESTED, EventType.CANCELLED]
 
     at_home(open_db, story)

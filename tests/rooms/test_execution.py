@@ -75,13 +75,18 @@ class Shaky(SqlTaskStore):
     async def append(self, run: Run, drafts: Sequence[Draft], batch: int | None = None) -> None:
         self._falter()
         await super().append(run, drafts, batch)
+        self._fall_silent()
+
+    def _fall_silent(self) -> None:
         if self.lost:
             self.lost -= 1
             raise Unavailable("The database went away before it answered.")
 
-    async def settle(self, run: Run, ending: Ending) -> Task:
+    async def settle(self, run: Run, ending: Ending, again: bool = False) -> Task:
         self._falter()
-        return await super().settle(run, ending)
+        task = await super().settle(run, ending, again)
+        self._fall_silent()
+        return task
 
 
 @dataclass
@@ -396,6 +401,23 @@ def test_a_long_outage_leaves_the_run_unsettled(open_sqlite: OpenDb, tmp_path: P
         with pytest.raises(Unavailable):
             await work
         assert (await bench.store.get(run.task.id)).status is Status.RUNNING
+
+    tell(open_sqlite, tmp_path, story)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_ending_whose_answer_is_lost_is_no_lost_lease(open_sqlite: OpenDb, tmp_path: Path, kept: bool) -> None:
+    async def story(bench: Bench) -> None:
+        run = await bench.run()
+        bench.store.lost, bench.store.outages = (2, 0) if kept else (0, 2)
+        work = asyncio.create_task(bench.execution(run, noop).carry_out())
+        for seconds in (1, 2):
+            await eventually(lambda: bench.clock.sleeping == 1)
+            await bench.clock.advance(seconds)
+        task = await work
+        assert task == await bench.store.get(run.task.id)
+        assert task.status is Status.COMPLETED
+        assert await bench.kinds(task.id) == [EventType.COMPLETED]
 
     tell(open_sqlite, tmp_path, story)
 

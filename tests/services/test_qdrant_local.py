@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -272,17 +273,57 @@ def test_a_folder_whose_maker_died_over_it_is_made_anew(folder: Path) -> None:
 def test_a_disk_error_is_told_and_the_folder_read_anew(folder: Path) -> None:
     async def story(memory: QdrantMemory) -> None:
         await put(memory, an_entry("one"))
-        wire = memory._wire
-        assert isinstance(wire, LocalWire) and wire._client is not None
-        storage = wire._client.collections["memory"].storage
-        assert storage
-        storage.storage.close()
+        storage_of(memory).close()
         with pytest.raises(Unavailable, match="cannot be used now: Cannot operate on a closed database"):
             await memory.write([Write(an_entry("two"), None)])
         assert await memory.count("planning") == 1
         await put(memory, an_entry("two"))
 
     tell(folder, story)
+
+
+def storage_of(memory: QdrantMemory) -> sqlite3.Connection:
+    wire = memory._wire
+    assert isinstance(wire, LocalWire) and wire._client is not None
+    storage = wire._client.collections["memory"].storage
+    assert storage
+    return storage.storage
+
+
+def test_a_push_waits_for_the_disk_once(folder: Path) -> None:
+    async def story(memory: QdrantMemory) -> None:
+        await put(memory, an_entry("one"))
+        said: list[str] = []
+        storage_of(memory).set_trace_callback(said.append)
+        entries = [an_entry(f"{number}") for number in range(64)]
+        await memory.write([Write(entry, None) for entry in entries])
+        assert (said.count("COMMIT"), len([line for line in said if line.startswith("INSERT")])) == (1, 64)
+        await memory.get("planning", ["1", "2"])
+        assert said.count("COMMIT") == 1
+
+    tell(folder, story)
+
+
+def test_a_push_for_which_the_disk_has_no_room_leaves_nothing(folder: Path) -> None:
+    when = "when (select count(*) > 2 from points)"
+    full = f"create trigger full before insert on points {when} begin select raise(abort, 'full'); end"
+
+    async def story(memory: QdrantMemory) -> None:
+        await put(memory, an_entry("one"))
+        storage_of(memory).execute(full)
+        with pytest.raises(Unavailable, match="cannot be used now: full"):
+            await memory.write([Write(an_entry(f"{number}"), None) for number in range(9)])
+        assert await memory.count("planning") == 1
+        await memory.get("planning", ["one"])
+        storage_of(memory).execute("drop trigger full")
+        await put(memory, *(an_entry(f"{number}") for number in range(9)))
+
+    tell(folder, story)
+
+    async def look(memory: QdrantMemory) -> None:
+        assert await memory.count("planning") == 10
+
+    tell(folder, look)
 
 
 def test_many_points_bring_no_warning_into_a_commands_output(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

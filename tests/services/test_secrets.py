@@ -3,8 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from detect_secrets.plugins.keyword import DENYLIST
 
-from agents.src.services.secrets import looks_secret
+from agents.src.services.secrets import NAMED, looks_secret
 
 ORDINARY = """
 use argon2, not bcrypt
@@ -141,6 +142,12 @@ def test_a_line_that_says_it_is_harmless_is_believed_and_only_that_line(comment:
     line = SECRETS["shell"]
     assert looks_secret(f"{line}  {comment}") is None
     assert looks_secret(f"{line}  {comment}\n{line}") == looks_secret(line)
+
+
+def test_no_name_of_a_secret_is_passed_over() -> None:
+    assert [name for name in DENYLIST if not any(stem in name for stem in NAMED)] == []
+    for name in ("password", "PASSWORD", "pa\u017f\u017fword", "\u212aey_pass", "contraseña"):
+        assert looks_secret(joined(name, "=swordfish")) == "password or key"
 
 
 def test_any_number_of_threads_may_ask() -> None:

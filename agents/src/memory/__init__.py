@@ -1,7 +1,7 @@
 """What skills have learned: entries, the shared memory they meet in, and the files they come home to."""
 
+from agents.src.memory.admission import Inspect
 from agents.src.memory.document import Addition, Document, normalised
-from agents.src.memory.draft import Inspect
 from agents.src.memory.edit import Editor, history
 from agents.src.memory.entry import DIRECT, Mark, MemoryEntry, Origin, Past, changed, new_entry
 from agents.src.memory.identity import digest, entry_id, identified, sibling_id

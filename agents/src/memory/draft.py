@@ -1,8 +1,9 @@
 """Turns a plan into what has to be written: the file's new text, the step of the base, the writes to be sent. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agents.src.memory.admission import Inspect
 from agents.src.memory.document import normalised
 from agents.src.memory.entry import MemoryEntry, Origin, changed, new_entry
 from agents.src.memory.plan import Action, Agree, Line, Push, Split, Take, plan
@@ -11,9 +12,6 @@ from agents.src.memory.report import Deed, Direction, Step
 from agents.src.memory.rewrite import Rewrite
 from agents.src.memory.store import MOST_WRITES
 from agents.src.memory.views import Views
-
-Inspect = Callable[[str], str | None]
-"""Why a text must not be shared; None if it may."""
 
 
 @dataclass(slots=True)

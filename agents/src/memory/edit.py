@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents.src.clock import Clock
-from agents.src.errors import InvalidMemory, LooksSecret, RevisionMoved, UnknownEntry
-from agents.src.memory.document import normalised
-from agents.src.memory.draft import Inspect
+from agents.src.errors import RevisionMoved, UnknownEntry
+from agents.src.memory.admission import Inspect, admitted, admitted_section
 from agents.src.memory.entry import MemoryEntry, Origin, changed, new_entry
 from agents.src.memory.identity import entry_id
 from agents.src.memory.store import MemoryStore, Write
@@ -37,7 +36,7 @@ class Editor:
 
     async def add(self, skill: str, text: str, section: str, author: str) -> tuple[MemoryEntry, bool]:
         """The entry, and whether it is new: the same text is the same entry. Raises InvalidMemory, LooksSecret, Unavailable."""
-        text = self._fit(text)
+        text, section = admitted(text, self.inspect), admitted_section(section, self.inspect)
         taken: list[str] = []
         while True:
             which = entry_id(skill, text, taken)
@@ -55,7 +54,7 @@ class Editor:
 
     async def edit(self, skill: str, which: str, rev: str | None, text: str, author: str) -> MemoryEntry:
         """Over revision `rev`, None: over any. Raises InvalidMemory, LooksSecret, UnknownEntry, RevisionMoved, Unavailable."""
-        text = self._fit(text)
+        text = admitted(text, self.inspect)
         entry = await self.alive(skill, which)
         if entry.text == text and rev in (None, entry.rev):
             return entry
@@ -78,15 +77,6 @@ class Editor:
             now = f"at revision {stands.rev}" if stands else "gone"
             raise RevisionMoved(f"The entry {made.id} was changed at this moment; it is {now} now. Look at it, then decide.")
         return stands
-
-    def _fit(self, text: str) -> str:
-        try:
-            fit = normalised(text)
-        except ValueError as error:
-            raise InvalidMemory(f"text: {error}") from None
-        if why := self.inspect(fit):
-            raise LooksSecret(f"It looks like a secret ({why}), and is not shared. Keep it in a vault, and say where it lies.")
-        return fit
 
     def _origin(self, author: str) -> Origin:
         return Origin(author, self.source, self.clock.now())

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from agents.src.errors import InvalidMemory, LooksSecret
-from agents.src.memory.document import normalised
-from agents.src.memory.draft import Inspect
+from agents.src.errors import InvalidMemory
+from agents.src.memory.admission import Inspect, admitted, admitted_section
 from agents.src.memory.identity import entry_id
 from agents.src.memory.lesson import Act, Lesson, Recalled
-from agents.src.memory.wording import LONGEST_SECTION
 
 MOST_LESSONS = 200
 """What one run may say to its memory: somebody will have to read it."""
@@ -40,7 +38,7 @@ def learned(wish: Wish, skill: str, known: Mapping[str, Known], inspect: Inspect
     if wish.action is Act.FORGET:
         there = _named(wish, known)
         return Lesson(action=wish.action, id=wish.id, text=there.text, rev=there.rev)
-    text, section = fit(wish.text, inspect), _heading(wish.section, inspect)
+    text, section = admitted(wish.text, inspect), admitted_section(wish.section, inspect)
     if wish.action is Act.CORRECT:
         return Lesson(action=wish.action, id=wish.id, text=text, section=section, rev=_named(wish, known).rev)
     taken = [there for there, entry in known.items() if entry.text != text]
@@ -53,28 +51,6 @@ def _named(wish: Wish, known: Mapping[str, Known]) -> Known:
     there = f"there are: {', '.join(known)}" if known else "this run was given none, and has added none"
     asked = "id: there is no such entry here" if wish.id else f"id: say which entry to {wish.action}"
     raise InvalidMemory(f"{asked}; {there}.")
-
-
-def fit(text: str, inspect: Inspect) -> str:
-    """The text as an entry keeps it. Raises InvalidMemory, LooksSecret."""
-    try:
-        plain = normalised(text)
-    except ValueError as error:
-        raise InvalidMemory(f"text: {error}") from None
-    return _checked(plain, inspect)
-
-
-def _heading(section: str, inspect: Inspect) -> str:
-    plain = " ".join(section.split()).strip("# ")
-    if len(plain) > LONGEST_SECTION or not plain.isprintable():
-        raise InvalidMemory(f"section: is a heading, plain text of at most {LONGEST_SECTION} characters.")
-    return _checked(plain, inspect)
-
-
-def _checked(text: str, inspect: Inspect) -> str:
-    if why := inspect(text):
-        raise LooksSecret(f"It looks like a secret ({why}), and is not remembered. Say where the secret lies, not what it is.")
-    return text
 
 
 class Notebook:

@@ -10,8 +10,9 @@ from types import MappingProxyType
 
 from agents.src.clock import Clock
 from agents.src.errors import Unavailable
+from agents.src.memory.admission import Inspect
 from agents.src.memory.document import Document
-from agents.src.memory.draft import Draft, Inspect
+from agents.src.memory.draft import Draft
 from agents.src.memory.entry import DIRECT, Origin
 from agents.src.memory.replica import Advance, Intent, Replica
 from agents.src.memory.report import Conflict, Direction, Report, Step

@@ -151,8 +151,10 @@ class Lookout:
 async def send(store: MemoryStore, replica: Replica, sent: Sequence[Sent]) -> frozenset[str]:
     """Sends numbered writes, push by push, and settles each by what stands there afterwards; the ids that were refused."""
     refused: set[str] = set()
-    for number in sorted({one.entry.number for one in sent}):
-        batch = [one for one in sent if one.entry.number == number]
+    pushes: dict[int, list[Sent]] = {}
+    for one in sent:
+        pushes.setdefault(one.entry.number, []).append(one)
+    for number, batch in sorted(pushes.items()):
         stands = await store.write([one.write for one in batch])
         landed = {one.entry.id: one.entry for one in batch if _has_landed(one.entry, stands.get(one.entry.id))}
         missed = {one.entry.id: stands.get(one.entry.id) for one in batch if one.entry.id not in landed}

@@ -41,28 +41,35 @@ class Sparse(NamedTuple):
 
 def document(text: str) -> Sparse:
     """A word's value grows with how often it occurs, up to 2.2, and shrinks with the length of the text."""
-    found = stems(text)
+    words = _words(text)
+    found = _stems(words)
     norm = K * (1 - B + B * len(found) / AVERAGE_LENGTH)
-    counts = Counter(map(term_id, [*found, *pairs(text)]))
+    counts = Counter(map(term_id, [*found, *_pairs(words)]))
     return Sparse(list(counts), [times * (K + 1) / (times + norm) for times in counts.values()])
 
 
 def query(text: str) -> Sparse:
     """Every word counts once; its other forms, which the vectors of entries do not know of, count less."""
-    words = stems(text)
-    forms = {term_id(form): OTHER_FORM for word in words for form in sorted(OTHER_FORMS.get(word, ()))}
-    values = forms | {term_id(word): 1.0 for word in [*words, *pairs(text)]}
+    words = _words(text)
+    found = _stems(words)
+    forms = {term_id(form): OTHER_FORM for word in found for form in sorted(OTHER_FORMS.get(word, ()))}
+    values = forms | {term_id(word): 1.0 for word in [*found, *_pairs(words)]}
     return Sparse(list(values), list(values.values()))
 
 
 def stems(text: str) -> list[str]:
     """Of the words that count, in order."""
-    return [stem(word) for word in _words(text) if word not in STOPWORDS]
+    return _stems(_words(text))
 
 
-def pairs(text: str) -> list[str]:
+def _stems(words: list[str]) -> list[str]:
+    return [stem(word) for word in words if word not in STOPWORDS]
+
+
+def _pairs(words: list[str]) -> list[str]:
     """Every two characters of scripts without spaces, which Qdrant leaves out: there a run of them is one word."""
-    return [run[at : at + 2] for word in _words(text) for run in UNSPACED.findall(word) for at in range(len(run) - 1)]
+    runs = [run for word in words if not word.isascii() for run in UNSPACED.findall(word)]
+    return [run[at : at + 2] for run in runs for at in range(len(run) - 1)]
 
 
 def _words(text: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+from pydantic_core import from_json, to_json
 
 from agents.src.errors import Misconfigured, Unavailable
 from agents.src.services.qdrant_wire import Refusal, only_reads
@@ -54,11 +55,12 @@ class HttpWire:
         """Once more where only something is read: whether a lost write was done is for the caller to find out."""
         import httpx
 
+        content = None if body is None else to_json(body)
         tries = 2 if only_reads(method, path) else 1
         while True:
             tries -= 1
             try:
-                response = await self._opened().request(method, self._base + path, json=body)
+                response = await self._opened().request(method, self._base + path, content=content)
             except httpx.InvalidURL:
                 raise Misconfigured(f"QDRANT_URL is not an address: {self.place}.") from None
             except httpx.RequestError as error:
@@ -72,7 +74,7 @@ class HttpWire:
         import httpx
 
         if self._client is None:
-            headers = {} if self._key is None else {"api-key": self._key}
+            headers = {"content-type": "application/json"} | ({} if self._key is None else {"api-key": self._key})
             timeout = httpx.Timeout(self._answer, connect=CONNECT)
             # A proxy has no business on this machine's own addresses.
             self._client = httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=not is_loopback(self._base))
@@ -153,7 +155,7 @@ def is_loopback(base: str) -> bool:
 def document_of(response: "httpx.Response") -> Any:
     """The JSON of an answer; None where it is not JSON."""
     try:
-        return response.json()
+        return from_json(response.content)
     except ValueError:
         return None
 

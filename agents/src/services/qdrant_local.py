@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from agents.src.errors import Misconfigured, Unavailable
 from agents.src.services.qdrant_turns import PATIENCE, Turns
@@ -105,10 +105,14 @@ class LocalWire:
             raise Refusal(404, f"Collection not found: nothing is kept in {self.place} yet")
         client = self._opened()
         try:
-            return answer(client, method, path, body)
-        finally:
-            if method == "PUT":
-                hasten(client)
+            result = answer(client, method, path, body)
+        except Refusal:
+            commit(client)  # whatever was done before it was refused, the client has in memory as well
+            raise
+        if method == "PUT":
+            hasten(client)
+        commit(client)
+        return result
 
     def _is_missing(self) -> bool:
         return self._folder is not None and not (self._folder / DATA).exists()
@@ -191,8 +195,32 @@ def open_folder(folder: Path) -> "QdrantLocal":
 
 
 def hasten(client: "QdrantLocal") -> None:
-    """Each point is a commit of SQLite's: with a write-ahead log it waits for the disk once instead of several times."""
+    """With a write-ahead log, a commit waits for the disk once instead of several times; and a request is one (`commit`)."""
     for collection in client.collections.values():
         with contextlib.suppress(AttributeError):  # in a version that keeps its points otherwise
-            if collection.storage is not None:
-                collection.storage.storage.execute("pragma journal_mode=wal")
+            if collection.storage is not None and not isinstance(collection.storage.storage, Gathering):
+                collection.storage.storage.close()
+                collection.storage.storage = gathering(collection.storage.location)
+
+
+def gathering(path: Path) -> "Gathering":
+    connection = sqlite3.connect(path, factory=Gathering, check_same_thread=False)
+    connection.execute("pragma journal_mode=wal")
+    return connection
+
+
+def commit(client: "QdrantLocal") -> None:
+    """Puts on the disk what a request has written: all of it, or, where that fails, nothing."""
+    for collection in client.collections.values():
+        if collection.storage is not None:
+            collection.storage.storage.commit()
+
+
+class Gathering(sqlite3.Connection):
+    """The client commits each point by itself, with this as a context manager: here they become one transaction."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> Literal[False]:
+        return False

@@ -12,7 +12,7 @@ from math import log2
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from detect_secrets.plugins.base import BasePlugin
+    from detect_secrets.plugins.base import RegexBasedDetector
 
 NO_SECRETS = frozenset({"IPPublicDetector", "KeywordDetector", "Base64HighEntropyString", "HexHighEntropyString"})
 """Detectors for what is no secret in itself, and those whose findings have to be looked at more closely."""
@@ -53,6 +53,8 @@ REFERENCE = re.compile(r"[$<{%(\[]|[\w.]+[(\[]|\w+(\.\w+)+$|.*/")
 ADDRESS = re.compile(r"https?://[^\s?#@]+(?![^\s]*@)")
 PUBLIC = re.compile(r"\bsha(?:256|384|512)[-:][A-Za-z0-9+/=]+|\bssh-\w+ AAAA[\w+/=]+")
 """Digests of packages, and keys that are meant to be seen."""
+NAMED = ("key", "pass", "pwd", "secret", "contrase")
+"""One of these is in every name that a pattern for assignments looks for."""
 PIECE = 200
 """Characters of a line that are searched for assignments at a time."""
 QUOTED = re.compile(r"([\"'`])([A-Za-z0-9+/=_-]{20,})\1")
@@ -70,9 +72,9 @@ def looks_secret(text: str) -> str | None:
     """
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
-        if not _is_allowed(lines, number):
-            for found in _findings(line):
-                return found
+        found = next(_findings(line), None)
+        if found is not None and not _is_allowed(lines, number):
+            return found
     return None
 
 
@@ -85,7 +87,7 @@ def _is_allowed(lines: list[str], number: int) -> bool:
 
 def _findings(line: str) -> Iterator[str]:
     yield from (name for name, pattern in OWN.items() if pattern.search(line))
-    for detector in _detectors():
+    for detector in (detector for pattern, detector in _patterns() if pattern.search(line)):
         values = detector.analyze_string(line)
         if any(_is_real(value) if detector.secret_type == IN_ADDRESSES else True for value in values):
             yield detector.secret_type
@@ -99,16 +101,23 @@ def _findings(line: str) -> Iterator[str]:
 
 
 @cache
-def _detectors() -> "tuple[BasePlugin, ...]":
-    """Those that look for the shape of one kind of key. They keep no state."""
+def _patterns() -> "tuple[tuple[re.Pattern[str], RegexBasedDetector], ...]":
+    """Of detectors that look for the shape of one kind of key. They keep no state.
+
+    A detector finds nothing where none of its patterns does, and to ask these is half the work.
+    """
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
-    found: Iterable[type[BasePlugin]] = get_mapping_from_secret_type_to_class().values()
-    return tuple(detector() for detector in found if detector.__name__ not in NO_SECRETS)
+    found: Iterable[type[RegexBasedDetector]] = get_mapping_from_secret_type_to_class().values()
+    detectors = [detector() for detector in found if detector.__name__ not in NO_SECRETS]
+    return tuple((pattern, detector) for detector in detectors for pattern in detector.denylist)
 
 
 def _assigned(line: str) -> Iterator[tuple[str, bool]]:
     """Values that are given to something called a password or a key, each with whether it was said in quotes or after `=`."""
+    plain = line.casefold()
+    if not any(stem in plain for stem in NAMED):
+        return
     from detect_secrets.plugins.keyword import (
         CONFIG_DENYLIST_REGEX_TO_GROUP,
         FOLLOWED_BY_COLON_REGEX,

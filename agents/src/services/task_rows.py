@@ -6,7 +6,7 @@ from pydantic_core import from_json, to_json
 
 from agents.src.services.database import Row
 from agents.src.services.task_sql import WIDTH
-from agents.src.tasks import Brief, Callback, Event, EventType, Failure, Inbox, Result, Run, Status, Task, Usage
+from agents.src.tasks import Brief, Callback, Ending, Event, EventType, Failure, Inbox, Result, Run, Status, Task, Usage
 
 
 def started_event(task: Task, seq: int, now: float) -> Event:
@@ -40,6 +40,12 @@ def usage_of(row: Row) -> Usage:
         cache_creation_tokens=int(row[3]),
         cost_usd=round(row[4], 9),  # sums of floats
     )
+
+
+def ending_row(ending: Ending) -> Row:
+    """Its columns: status, result, error."""
+    result, error = ending.result and ending.result.model_dump_json(), ending.error and ending.error.model_dump_json()
+    return ending.status.value, result, error
 
 
 def task_of(row: Row) -> Task:

@@ -55,10 +55,14 @@ PARK = f"""
     update task set status = case when waiting > 0 then 'input_required' else 'queued' end,
         resumed = case when waiting > 0 then resumed else resumed + 1 end,
         run_at = ?, worker = null, lease_until = null, next_seq = next_seq + 1
-    where id = ? and worker = ? and attempt = ? and {LEASED} and cancel_requested = 0
+    where id = ? and worker = ? and attempt = ? and {LEASED} {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
 NO_LONGER_WAITING = "update task set waiting = 0 where id = ?"
+SETTLED = f"""
+    select {COLUMNS} from task where id = ? and attempt = ? and status = ? and coalesce(result, '') = coalesce(?, '')
+        and coalesce(error, '') = coalesce(?, '') and run_at = coalesce(?, run_at)
+"""
 # One statement: between two, the task could go from running back to the queue, and neither would find it.
 CANCEL = f"""
     update task set cancel_requested = 1, next_seq = next_seq + 1,

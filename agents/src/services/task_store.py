@@ -9,7 +9,17 @@ from agents.src.services import question_sql, task_sql
 from agents.src.services.database import Db, Row, Tx
 from agents.src.services.lesson_store import add_lessons
 from agents.src.services.task_log import Change, recorded
-from agents.src.services.task_rows import dumped, event_of, event_row, run_of, started_event, task_of, usage_of, usage_row
+from agents.src.services.task_rows import (
+    dumped,
+    ending_row,
+    event_of,
+    event_row,
+    run_of,
+    started_event,
+    task_of,
+    usage_of,
+    usage_row,
+)
 from agents.src.tasks import (
     Added,
     Brief,
@@ -183,18 +193,17 @@ class SqlTaskStore:
         if await self._db.write(work, publish) is None:
             raise LeaseLost(run.id)
 
-    async def settle(self, run: Run, ending: Ending) -> Task:
+    async def settle(self, run: Run, ending: Ending, again: bool = False) -> Task:
         now = self._clock.now()
 
         def work(tx: Tx) -> Change | None:
-            if ending.status.ended:
-                return settled(tx, run, ending, now)
             # A task whose cancellation was asked for meanwhile does not wait for another run.
-            if ending.status is Status.INPUT_REQUIRED:
-                again = parked(tx, run, ending, now)
-            else:
-                again = settled(tx, run, ending, now, unless="and cancel_requested = 0")
-            return again or settled(tx, run, cancelled(), now)
+            unless = "" if ending.status.ended else "and cancel_requested = 0"
+            moves = parked if ending.status is Status.INPUT_REQUIRED else settled
+            change = moves(tx, run, ending, now, unless)
+            if change is None and not ending.status.ended:
+                change = settled(tx, run, cancelled(), now)
+            return settled_before(tx, run, ending) if change is None and again else change
 
         change = await self._db.write(work, self._publish)
         if change is None:
@@ -202,9 +211,13 @@ class SqlTaskStore:
         return change[0]
 
     def _publish(self, change: Change | None) -> None:
-        if change:
-            task, events = change
+        if change is None:
+            return
+        task, events = change
+        if events:
             self._hub.publish(events, task if task.status.ended else None)
+        else:  # it was kept before, but nobody here has heard of it
+            self._hub.signal(task.id)
 
     async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, bool]:
         ids = [run_id.rpartition(":")[0] for run_id in runs]
@@ -256,19 +269,15 @@ class SqlTaskStore:
 
 def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> Change | None:
     values = (
-        *(
-            ending.status.value,
-            ending.result and ending.result.model_dump_json(),
-            ending.error and ending.error.model_dump_json(),
-        ),
+        *ending_row(ending),
         *(now if ending.status.ended else None, ending.run_at, run.task.id, run.worker, run.task.attempt),
     )
     rows = tx.run(task_sql.SETTLE.format(unless=unless), *values)
     return without_questions(tx, recorded(tx, rows[0], ending.event, now)) if rows else None
 
 
-def parked(tx: Tx, run: Run, ending: Ending, now: float) -> Change | None:
-    rows = tx.run(task_sql.PARK, now, run.task.id, run.worker, run.task.attempt)
+def parked(tx: Tx, run: Run, ending: Ending, now: float, unless: str) -> Change | None:
+    rows = tx.run(task_sql.PARK.format(unless=unless), now, run.task.id, run.worker, run.task.attempt)
     return recorded(tx, rows[0], ending.event, now) if rows else None
 
 
@@ -280,3 +289,13 @@ def without_questions(tx: Tx, change: Change) -> Change:
     tx.run(question_sql.WITHDRAW, task.id)
     tx.run(task_sql.NO_LONGER_WAITING, task.id)
     return replace(task, waiting=0), events
+
+
+def settled_before(tx: Tx, run: Run, ending: Ending) -> Change | None:
+    """The task without an event, where this attempt has ended so already, or was cancelled instead."""
+    answered_meanwhile = replace(ending, status=Status.QUEUED)
+    might_be = {Status.INPUT_REQUIRED: (ending, answered_meanwhile, cancelled()), Status.QUEUED: (ending, cancelled())}
+    for one in might_be.get(ending.status, (ending,)):
+        if rows := tx.run(task_sql.SETTLED, run.task.id, run.task.attempt, *ending_row(one), one.run_at):
+            return task_of(rows[0]), ()
+    return None

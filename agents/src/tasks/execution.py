@@ -6,6 +6,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -220,8 +221,9 @@ class Execution:
         return brief.model_copy(update={"memory": recollection.entries})
 
     async def _settle(self, ending: Ending) -> Task | None:
+        tries = count()
         with suppress(LeaseLost):
-            return await self._patiently(lambda: self._tools.store.settle(self.run, ending))
+            return await self._patiently(lambda: self._tools.store.settle(self.run, ending, again=next(tries) > 0))
         return None
 
     async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:

@@ -113,8 +113,11 @@ class TaskStore(Protocol):
         is for what is never written again.
         """
 
-    async def settle(self, run: Run, ending: Ending) -> Task:
-        """Moves the task from running to where the ending says. Raises LeaseLost."""
+    async def settle(self, run: Run, ending: Ending, again: bool = False) -> Task:
+        """Moves the task from running to where the ending says. Raises LeaseLost.
+
+        `again`: it was tried before without an answer. Then an attempt that has ended so already is passed over.
+        """
 
     async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, bool]:
         """Extends the leases of these of the worker's runs: the id of each run it holds → whether its cancellation was asked for.

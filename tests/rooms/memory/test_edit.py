@@ -158,6 +158,15 @@ def test_what_cannot_be_an_entry_or_looks_secret_is_refused(house: House) -> Non
     assert house.store.live(SKILL) == {first.id: "use uv"}
 
 
+def test_a_heading_has_to_be_one_and_may_not_look_secret_either(house: House) -> None:
+    with pytest.raises(InvalidMemory, match=r"^section: "):
+        house.add(section="x" * 201)
+    with pytest.raises(LooksSecret):
+        house.add(section="my secret")
+    assert house.store.live(SKILL) == {}
+    assert house.add(section="## Tools \n and more").section == "Tools and more"
+
+
 def test_a_history_is_told_from_the_beginning(house: House) -> None:
     first = house.add()
     house.clock.time += 60

@@ -1,0 +1,112 @@
+"""Wires the containers of the deployed app: they share PostgreSQL and a Volume, and nothing else."""
+
+import tempfile
+from pathlib import Path
+
+import structlog
+
+from agents.src.bootstrap.engines import default_engines
+from agents.src.bootstrap.memory import Memory
+from agents.src.bootstrap.program import KEEP_EVERY, Parts, bootstrap
+from agents.src.clock import Clock
+from agents.src.errors import Misconfigured, Unavailable
+from agents.src.services.database import Db, open_database
+from agents.src.services.files import FolderFiles
+from agents.src.services.lease import Lease
+from agents.src.services.modal_app import DATABASE_SECRET, KEEP_SECONDS, VOLUME
+from agents.src.services.modal_memory import call_keeper
+from agents.src.services.modal_runner import ModalRunner
+from agents.src.services.modal_volume import named_volume
+from agents.src.services.task_store import SqlTaskStore
+from agents.src.settings import Settings, granted_variables
+from agents.src.skills import Catalogue
+from agents.src.tasks import Hub, Reaper, worker_of
+
+log = structlog.get_logger()
+
+KEEP_PATIENCE = 60.0
+"""Seconds that a round of keeping waits for another."""
+DAY = 86400.0
+TOMBSTONES_LAST = 90 * DAY
+"""Seconds. A memory.md that was last synced before then brings back what was deleted since."""
+
+
+def web_container(settings: Settings, catalogue: Catalogue) -> Parts:
+    """Takes requests and has every task run in a container of its own. Raises Misconfigured, Unavailable."""
+    db, clock = shared_database(settings), Clock()
+    runner, files = ModalRunner(SqlTaskStore(db, Hub(), clock)), on_volume(settings, db, clock)
+    return bootstrap(
+        settings, clock=clock, catalogue=catalogue, engines={}, db=db, files=files, runner=runner, keep=keep_in_cloud
+    )
+
+
+def skill_container(settings: Settings, catalogue: Catalogue, call_id: str) -> Parts:
+    """Runs one task, under the name of the call that it was started by. Raises Misconfigured, Unavailable."""
+    db, clock = shared_database(settings), Clock()
+    files, name = on_volume(settings, db, clock), worker_of(call_id)
+    settings = settings.model_copy(update={"question_hold_seconds": 0.0})  # a container that waits is paid for
+    engines = default_engines(settings, catalogue, granted_variables())
+    return bootstrap(
+        settings,
+        clock=clock,
+        catalogue=catalogue,
+        engines=engines,
+        db=db,
+        files=files,
+        keep=keep_in_cloud,
+        alone=True,
+        name=name,
+    )
+
+
+async def keep_in_cloud(nudged: frozenset[str]) -> None:  # noqa: ARG001  # a round is of all
+    try:
+        await call_keeper()
+    except Unavailable as error:
+        log.warning("memory_not_kept", detail=error.detail)
+
+
+async def keep_memory(settings: Settings, catalogue: Catalogue) -> None:
+    """What the app does every ten minutes, and when a memory was changed. Raises Misconfigured, Unavailable."""
+    db, clock = shared_database(settings), Clock()
+    memory, volume = Memory(settings, db, clock, embedded=False), named_volume(VOLUME, clock)
+    try:
+        # Two rounds may overlap where a new deployment's begins before an old one's has ended.
+        async with Lease(db, clock, "memory", KEEP_SECONDS, KEEP_PATIENCE).held():
+            await volume.refresh()
+            await memory.cloud_keeper(catalogue).keep_all(skill.name for skill in catalogue)
+            await volume.publish()
+            await purge_daily(memory, clock.now())
+    finally:
+        await memory.close()
+        await db.close()
+
+
+async def purge_daily(memory: Memory, now: float) -> None:
+    """In the first round after midnight UTC."""
+    if now % DAY < KEEP_EVERY and (count := await memory.store.purge(now - TOMBSTONES_LAST)):
+        log.info("memory_purged", tombstones=count)
+
+
+async def reap(settings: Settings) -> None:
+    """What the app does every minute. Raises Misconfigured, Unavailable."""
+    db, clock = shared_database(settings), Clock()
+    try:
+        store = SqlTaskStore(db, Hub(), clock)
+        runner = ModalRunner(store)
+        await Reaper(store, runner, runner, clock).reap()
+    finally:
+        await db.close()
+
+
+def shared_database(settings: Settings) -> Db:
+    """Only a server will do: without one each container would keep its tasks to itself. Raises Misconfigured, Unavailable."""
+    if settings.database_url is None:
+        raise Misconfigured(f"DATABASE_URL is not set. Put a PostgreSQL database's URL into the Modal secret {DATABASE_SECRET}.")
+    return open_database(settings.database_url.get_secret_value(), settings.state_dir)
+
+
+def on_volume(settings: Settings, db: Db, clock: Clock) -> FolderFiles:
+    """Files and artifacts on the Volume, the folders of runs on the container's own disk."""
+    volume, scratch = named_volume(VOLUME, clock), Path(tempfile.gettempdir()) / "modal-invoke"
+    return FolderFiles(settings.state_dir, scratch, db, clock, settings.max_file_bytes, volume.publish, volume.refresh)

@@ -1,0 +1,38 @@
+"""Wires the engines."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from agents.src.errors import EngineFailed
+from agents.src.settings import Settings
+from agents.src.skills import Catalogue
+from agents.src.tasks import Engine
+
+
+def default_engines(settings: Settings, catalogue: Catalogue, granted: Mapping[str, str] | None = None) -> dict[str, Engine]:
+    """`granted`: variables that the skills' programs and tools get."""
+    # Imported here: the web container runs no engine, and would wait a tenth of a second for them.
+    from agents.src.services.script import ScriptEngine
+
+    return {"claude": claude_engine(settings, granted or {}), "script": ScriptEngine(folders(catalogue), granted)}
+
+
+def claude_engine(settings: Settings, granted: Mapping[str, str]) -> Engine:
+    from agents.src.services.claude_code import ClaudeEngine
+    from agents.src.services.claude_credentials import CredentialSource
+    from agents.src.services.rehearsal import read_script
+
+    credentials = CredentialSource(settings.claude_config_dir, settings.anthropic_api_key, settings.claude_code_oauth_token)
+    rehearsal = read_script(settings.rehearsal) if settings.rehearsal else None
+    return ClaudeEngine(credentials, settings.anthropic_base_url, rehearsal, environment=granted)
+
+
+def folders(catalogue: Catalogue) -> Callable[[str], Path]:
+    """Where a skill's program lies. What is given raises EngineFailed for a skill that is gone since the task was accepted."""
+
+    def folder_of(name: str) -> Path:
+        if name not in catalogue:
+            raise EngineFailed(f"The skill {name} is no longer in the catalogue; put it back, or submit to another.")
+        return catalogue.get(name).folder
+
+    return folder_of

@@ -1,0 +1,32 @@
+"""Lets in a text that is to be remembered, or says why not: for who writes a single entry, and can put it otherwise at once."""
+
+from collections.abc import Callable
+
+from agents.src.errors import InvalidMemory, LooksSecret
+from agents.src.memory.wording import LONGEST_SECTION, normalised
+
+Inspect = Callable[[str], str | None]
+"""Why a text must not be shared; None if it may."""
+
+
+def admitted(text: str, inspect: Inspect) -> str:
+    """The text as an entry keeps it. Raises InvalidMemory, LooksSecret."""
+    try:
+        plain = normalised(text)
+    except ValueError as error:
+        raise InvalidMemory(f"text: {error}") from None
+    return harmless(plain, inspect)
+
+
+def admitted_section(section: str, inspect: Inspect) -> str:
+    """The heading that an entry is to stand under. Raises InvalidMemory, LooksSecret."""
+    plain = " ".join(section.split()).strip("# ")
+    if len(plain) > LONGEST_SECTION or not plain.isprintable():
+        raise InvalidMemory(f"section: is a heading, plain text of at most {LONGEST_SECTION} characters.")
+    return harmless(plain, inspect)
+
+
+def harmless(text: str, inspect: Inspect) -> str:
+    if why := inspect(text):
+        raise LooksSecret(f"It looks like a secret ({why}), and is not shared. Keep it in a vault, and say where it lies.")
+    return text
