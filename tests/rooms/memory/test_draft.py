@@ -191,7 +191,7 @@ def test_what_must_not_be_shared_stays_in_the_file_as_it_is() -> None:
 def test_who_wrote_it_can_be_said_entry_by_entry() -> None:
     carol = Origin("carol", "task:1", 9.0)
     text = marked(UV, ARGON).replace("use uv", "use uv 1").replace("use argon2", "use bcrypt")
-    draft = a_draft(the_views(text, [UV, ARGON], []), origins={UV.id: carol})
+    draft = a_draft(the_views(text, [UV, ARGON], []), origins={(UV.id, "use uv 1"): carol, (ARGON.id, "use argon2"): carol})
     assert [(one.entry.author, one.entry.source, one.entry.changed_at) for one in draft.advance.sent] == [
         ("carol", "task:1", 9.0),
         ("ada", "local", 1.0),
