@@ -15,7 +15,7 @@ from agents.src.memory.views import Views
 Inspect = Callable[[str], str | None]
 """Why a text must not be shared; None if it may."""
 Written = tuple[str, str | None]
-"""An entry's id, and the text that somebody else than the file's owner gave it (None: took it out). Other texts are the owner's."""
+"""An entry's id, and the text that somebody else than the file's owner gave it (None: took it out). Others are the owner's."""
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Draft:
             assert over is not None  # only what is there can be deleted there
             if self._goes(Direction.PUSH, Step(Deed.DELETE, self.skill, entry_id, over.text)):
                 self._send(changed(over, None, self._origin(entry_id, None)), over)
-        elif why := self._unfit(mine.text):
+        elif why := self._unfit(mine):
             self.steps.append(Step(Deed.HOLD, self.skill, entry_id, mine.text, why))
         elif over is None:
             if self._goes(Direction.PUSH, Step(Deed.ADD, self.skill, entry_id, mine.text)):
@@ -75,7 +75,7 @@ class Draft:
     def _split(self, split: Split) -> None:
         """Both texts have to move, so a push alone leaves it for another time."""
         theirs, mine = split.theirs, split.mine
-        if why := self._unfit(mine.text):
+        if why := self._unfit(mine):
             self.steps.append(Step(Deed.HOLD, self.skill, theirs.id, mine.text, why))
         elif self._goes(Direction.PULL, Step(Deed.CONFLICT, self.skill, theirs.id, mine.text, theirs.text)):
             self.base[theirs.id] = theirs
@@ -107,12 +107,15 @@ class Draft:
         (self.steps if goes else self.waiting).append(step)
         return goes
 
-    def _unfit(self, text: str) -> str | None:
+    def _unfit(self, mine: Line) -> str | None:
         try:
-            fit = normalised(text)
+            fit = normalised(mine.text)
         except ValueError as error:
             return str(error)
-        return self.inspect(text) if fit == text else "it holds what an entry cannot hold; write it anew in plain words"
+        if fit != mine.text:
+            return "it holds what an entry cannot hold; write it anew in plain words"
+        heading = self.inspect(mine.section)  # it would go along
+        return self.inspect(mine.text) or (f"the heading above it: {heading}" if heading else None)
 
     def _origin(self, entry_id: str, text: str | None) -> Origin:
         return self.origins.get((entry_id, text), self.origin)

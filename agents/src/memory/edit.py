@@ -9,6 +9,7 @@ from agents.src.memory.document import normalised
 from agents.src.memory.draft import Inspect
 from agents.src.memory.entry import MemoryEntry, Origin, changed, new_entry
 from agents.src.memory.identity import entry_id
+from agents.src.memory.learn import heading
 from agents.src.memory.store import MemoryStore, Write
 
 
@@ -37,7 +38,7 @@ class Editor:
 
     async def add(self, skill: str, text: str, section: str, author: str) -> tuple[MemoryEntry, bool]:
         """The entry, and whether it is new: the same text is the same entry. Raises InvalidMemory, LooksSecret, Unavailable."""
-        text = self._fit(text)
+        text, section = self._fit(text), heading(section, self.inspect)
         taken: list[str] = []
         while True:
             which = entry_id(skill, text, taken)

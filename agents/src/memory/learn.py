@@ -40,7 +40,7 @@ def learned(wish: Wish, skill: str, known: Mapping[str, Known], inspect: Inspect
     if wish.action is Act.FORGET:
         there = _named(wish, known)
         return Lesson(action=wish.action, id=wish.id, text=there.text, rev=there.rev)
-    text, section = fit(wish.text, inspect), _heading(wish.section, inspect)
+    text, section = fit(wish.text, inspect), heading(wish.section, inspect)
     if wish.action is Act.CORRECT:
         return Lesson(action=wish.action, id=wish.id, text=text, section=section, rev=_named(wish, known).rev)
     taken = [there for there, entry in known.items() if entry.text != text]
@@ -64,7 +64,8 @@ def fit(text: str, inspect: Inspect) -> str:
     return _checked(plain, inspect)
 
 
-def _heading(section: str, inspect: Inspect) -> str:
+def heading(section: str, inspect: Inspect) -> str:
+    """A section as an entry keeps it. Raises InvalidMemory, LooksSecret."""
     plain = " ".join(section.split()).strip("# ")
     if len(plain) > LONGEST_SECTION or not plain.isprintable():
         raise InvalidMemory(f"section: is a heading, plain text of at most {LONGEST_SECTION} characters.")

@@ -188,6 +188,14 @@ def test_what_must_not_be_shared_stays_in_the_file_as_it_is() -> None:
     assert [item.text for item in Document.parse(draft.rewrite.text("g2")).items][:3] == ["a secret", "secret 2", "secret 3"]
 
 
+def test_a_heading_that_must_not_be_shared_keeps_what_is_below_it_at_home() -> None:
+    draft = a_draft(the_views("## the secret is 1234\n\n- use uv\n", [], []))
+    assert [(step.deed, step.text, step.note) for step in draft.steps] == [
+        (Deed.HOLD, "use uv", "the heading above it: it says so")
+    ]
+    assert draft.advance.sent == ()
+
+
 def test_who_wrote_it_can_be_said_entry_by_entry() -> None:
     carol = Origin("carol", "task:1", 9.0)
     text = marked(UV, ARGON).replace("use uv", "use uv 1").replace("use argon2", "use bcrypt")
