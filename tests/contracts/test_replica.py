@@ -339,7 +339,7 @@ def test_a_folder_is_never_made_up_unless_that_is_asked_for(tmp_path: Path) -> N
 def test_a_file_that_cannot_be_used_is_named(folder: Path, what: str) -> None:
     file = MemoryFile(folder)
     (folder / "memory.md").mkdir()
-    with pytest.raises(Unavailable, match=rf"{folder}/memory\.md cannot be {what} \(Is a directory\)"):
+    with pytest.raises(InvalidMemory, match=rf"{folder}/memory\.md cannot be {what} \(Is a directory\)"):
         (file.read() if what == "read" else file.write("- one\n", None))
 
 
