@@ -16,10 +16,10 @@ from agents.src.cli.output import AsJson, note, print_json
 from agents.src.cli.running import author, state_only, with_parts
 from agents.src.errors import InvalidRequest
 from agents.src.memory import Direction
-from agents.src.services.memory_folders import find_skill_folders
+from agents.src.services.memory_file import NAME as MEMORY
+from agents.src.services.memory_folders import find_skill_folders, find_undeclared
 from agents.src.settings import Settings
 
-MEMORY = "memory.md"
 AUTO = "auto-memory-"
 """How the name begins under which the shared memory has Claude Code's own memory of a project."""
 AT_ONCE = 4
@@ -165,7 +165,10 @@ def run(wanted: Wanted, direction: Direction, manner: Manner) -> None:
 
 def outcomes_of(wanted: Wanted, direction: Direction, manner: Manner) -> list[Outcome]:
     async def work(parts: Parts) -> list[Outcome]:
-        return await round_of(parts, direction, manner).run(wanted.homes(parts))
+        homes = wanted.homes(parts)
+        for file in [] if manner.quiet or wanted.skills else find_undeclared(wanted.where(parts.settings)):
+            note(f"{file}: not shared: there is neither a SKILL.md nor an info.md beside it, so it is no skill's.")
+        return await round_of(parts, direction, manner).run(homes)
 
     return with_parts(state_only, work)
 
@@ -192,10 +195,19 @@ def tell(outcomes: Sequence[Outcome], manner: Manner) -> None:
         print_steps(outcomes)
         for line in held_back(outcomes):
             note(line)
+        tell_waiting(outcomes)
     tell_conflicts(outcomes)
     tell_problems(outcomes)
     if not manner.quiet:
         tell_nothing(outcomes)
+
+
+def tell_waiting(outcomes: Sequence[Outcome]) -> None:
+    """What a push or a pull has left: who changed a line and hears nothing takes it for shared."""
+    for outcome in outcomes:
+        if outcome.report and (count := len(outcome.report.waiting)):
+            wait = "change waits" if count == 1 else "changes wait"
+            note(f"{outcome.file}: {count} {wait} for `agents memory sync`.")
 
 
 def tell_conflicts(outcomes: Sequence[Outcome]) -> None:
