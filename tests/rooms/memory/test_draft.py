@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agents.src.memory import Deed, Direction, Document, Mark, MemoryEntry, Origin, State, changed, new_entry, sibling_id
-from agents.src.memory.draft import Draft
+from agents.src.memory.draft import Draft, Written
 from agents.src.memory.identity import identified
 from agents.src.memory.views import Views
 from tests.rooms.memory.house import no_secrets
@@ -32,7 +32,7 @@ def the_views(text: str, base: list[MemoryEntry], news: list[MemoryEntry], *, he
     return Views(text, document, identified(document, known, SKILL), state, theirs, tuple(news), fresh, heir)
 
 
-def a_draft(views: Views, direction: Direction = Direction.BOTH, origins: Mapping[str, Origin] | None = None) -> Draft:
+def a_draft(views: Views, direction: Direction = Direction.BOTH, origins: Mapping[Written, Origin] | None = None) -> Draft:
     return Draft(SKILL, views, direction, ADA, no_secrets, origins or {})
 
 
