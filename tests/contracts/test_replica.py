@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agents.src.clock import Clock
-from agents.src.errors import InvalidMemory, Unavailable
+from agents.src.errors import InvalidMemory, Misconfigured, Unavailable
 from agents.src.memory import Advance, Intent, Mark, MemoryEntry, Origin, Sent, State, Sync, changed, new_entry
 from agents.src.services import memory_file
 from agents.src.services.database import Db
@@ -199,6 +199,17 @@ def test_a_second_sync_waits_and_then_gives_up(open_db: OpenDb, folder: Path) ->
             with pytest.raises(Unavailable, match=r"memory\.md is being synced by another program"):
                 await waiting
         assert await enter() == "in"
+
+    tell(open_db, folder, story)
+
+
+def test_where_there_can_be_no_lock_that_is_told(open_db: OpenDb, folder: Path) -> None:
+    async def story(_: FolderReplica, db: Db) -> None:
+        locks = folder.parent / "locks"
+        locks.write_text("a file in the place of a folder")
+        with pytest.raises(Misconfigured, match=rf"^The folder {locks} cannot be used \(File exists\)"):
+            async with a_replica(folder, db).locked():
+                pass
 
     tell(open_db, folder, story)
 
