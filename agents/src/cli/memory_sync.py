@@ -17,7 +17,7 @@ from agents.src.cli.running import author, state_only, with_parts
 from agents.src.errors import InvalidRequest
 from agents.src.memory import Direction
 from agents.src.services.memory_file import NAME as MEMORY
-from agents.src.services.memory_folders import find_skill_folders, find_undeclared
+from agents.src.services.memory_folders import SkillFolder, find_skill_folders, find_undeclared
 from agents.src.settings import Settings
 
 AUTO = "auto-memory-"
@@ -51,7 +51,7 @@ class Wanted:
     def homes(self, parts: Parts) -> list[Home]:
         """Raises InvalidRequest for a place or a skill that is none."""
         folders = find_skill_folders(self.where(parts.settings))
-        homes = [Home(found.path / MEMORY, parts.memory.replica(found.path, found.name)) for found in folders]
+        homes = [home_of(found, parts) for found in folders]
         if self.auto:
             folder, replica = parts.memory.auto_memory(Path.cwd())
             homes.append(Home(folder / INDEX, replica))
@@ -175,7 +175,12 @@ def outcomes_of(wanted: Wanted, direction: Direction, manner: Manner) -> list[Ou
 
 def round_of(parts: Parts, direction: Direction, manner: Manner) -> Round:
     at_once = AT_ONCE if parts.settings.qdrant_url else 1
-    return Round(parts.memory.sync(author()), direction, manner.dry, manner.force, at_once)
+    return Round(parts.memory.sync(author()), parts.memory.lessons, direction, manner.dry, manner.force, at_once)
+
+
+def home_of(found: SkillFolder, parts: Parts) -> Home:
+    own = found.path.resolve() == (parts.settings.skills_dir / found.name).resolve()
+    return Home(found.path / MEMORY, parts.memory.replica(found.path, found.name), own)
 
 
 def check_skill(name: str, known: Sequence[str]) -> None:
