@@ -33,6 +33,23 @@ def test_invoke_watch_and_show_say_what_was_learned(agents: Agents, skills_dir: 
     assert [(lesson["action"], lesson["id"]) for lesson in learned] == [("add", which), ("correct", which), ("forget", which)]
 
 
+def test_what_could_not_be_taken_when_the_task_ended_comes_with_the_next_sync(agents: Agents, skills_dir: Path) -> None:
+    (skills_dir / "echo" / "echo.py").write_text(PROGRAM.split('\nsay(type="remember", action')[0])
+    away = {"QDRANT_URL": "http://127.0.0.1:9"}
+    assert agents("invoke", "echo", "x", **away).exit_code == 0
+    memory = skills_dir / "echo" / "memory.md"
+    assert agents("memory", "sync", **away).exit_code == 5
+    assert agents("memory", "sync", "--dry-run").stdout == ""
+    assert not memory.exists()
+    synced = agents("memory", "sync")
+    assert (synced.exit_code, synced.stdout) == (0, f"echo  + {entry_id('echo', 'videos are 50 fps')}  videos are 50 fps\n")
+    assert "- videos are 50 fps <!-- m:" in memory.read_text()
+    again = agents("memory", "sync")
+    assert (again.exit_code, again.stdout) == (0, "")
+    [entry] = json.loads(agents("memory", "list", "--json").stdout)
+    assert entry["source"].startswith("task:")
+
+
 def test_what_is_held_says_so(agents: Agents, skills_dir: Path) -> None:
     info = skills_dir / "echo" / "info.md"
     info.write_text(info.read_text().replace("run: echo.py", "run: echo.py\nreview: true"))

@@ -60,7 +60,9 @@ def test_one_direction_leaves_the_other_for_later(agents: Agents, tmp_path: Path
     agents("memory", "add", "planning", FACTS[1])
     with (folder / "memory.md").open("a") as file:
         file.write(f"- {FACTS[2]}\n")
-    assert agents("memory", "push", "--dir", str(folder)).exit_code == 0
+    pushed = agents("memory", "push", "--dir", str(folder))
+    assert (pushed.exit_code, pushed.stderr) == (0, f"{folder / 'memory.md'}: 1 change waits for `agents memory sync`.\n")
+    assert agents("memory", "push", "--quiet", "--dir", str(folder)).stderr == ""
     assert sorted(facts(folder)) == sorted([FACTS[0], FACTS[2]])
     assert sorted(listed(agents)) == sorted(FACTS[:3])
     assert agents("memory", "pull", "--dir", str(folder)).exit_code == 0
@@ -212,6 +214,28 @@ def test_one_skill_that_fails_does_not_stop_the_others(agents: Agents, tmp_path:
     assert listed(agents, "--skill", "b-fine") == [FACTS[0]]
     assert "StorageEmptied" in done.stderr
     assert "not UTF-8" in done.stderr
+
+
+def test_a_folder_that_cannot_be_looked_into_does_not_stop_the_others(agents: Agents, tmp_path: Path) -> None:
+    strange = skill_folder(tmp_path / "all", name="a-strange")
+    (strange / "SKILL.md").unlink()
+    (strange / "SKILL.md").symlink_to("n" * 300)  # nobody, not even root, can say what that is
+    (strange / "memory.md").mkdir()
+    skill_folder(tmp_path / "all", FACTS[0], name="b-fine")
+    done = agents("memory", "sync", "--dir", str(tmp_path / "all"))
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"error: a-strange: {strange / 'memory.md'} cannot be read (Is a directory).")
+    assert listed(agents) == [FACTS[0]]
+
+
+def test_a_memory_that_is_no_skills_is_named_and_not_shared(agents: Agents, tmp_path: Path) -> None:
+    folder = skill_folder(tmp_path / "all", FACTS[0])
+    (folder / "SKILL.md").unlink()
+    for command in ("sync", "status"):
+        done = agents("memory", command, "--dir", str(tmp_path / "all"))
+        assert done.exit_code == 0
+        assert done.stderr.startswith(f"{folder / 'memory.md'}: not shared: there is neither a SKILL.md nor an info.md beside it")
+    assert listed(agents) == []
 
 
 def test_a_secret_stays_home_and_is_named_without_being_shown(agents: Agents, tmp_path: Path) -> None:

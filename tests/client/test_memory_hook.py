@@ -22,6 +22,7 @@ AGENTS = """#!/bin/sh
 echo "$@" >> {said}
 while [ -e {hold} ]; do sleep 0.05; done
 [ -e {done} ] || echo "$$" > {done}
+[ -z "{error}" ] || echo "{error}" >&2
 exit {code}
 """
 Agents = Callable[..., Path]
@@ -31,11 +32,11 @@ Agents = Callable[..., Path]
 def agents(tmp_path: Path) -> Agents:
     """Puts an `agents` into a folder `bin` that ends with this exit code, not before a file `hold` is gone."""
 
-    def make(code: int = 0) -> Path:
+    def make(code: int = 0, error: str = "") -> Path:
         program = tmp_path / "bin" / "agents"
         program.parent.mkdir(exist_ok=True)
         names = {name: tmp_path / name for name in ("said", "hold", "done")}
-        program.write_text(AGENTS.format(code=code, **names))
+        program.write_text(AGENTS.format(code=code, error=error, **names))
         program.chmod(0o755)
         return program
 
@@ -84,23 +85,24 @@ def test_a_sync_that_ends_well_is_not_spoken_of(agents: Agents, tmp_path: Path, 
     assert (tmp_path / "said").read_text() == f"memory {direction} --quiet\n"
 
 
-@pytest.mark.parametrize("code", [0, 2])
-def test_a_memory_that_is_not_set_up_is_not_spoken_of(agents: Agents, tmp_path: Path, code: int) -> None:
-    agents(code)
+@pytest.mark.parametrize(("code", "error"), [(0, ""), (2, "Error: No such command 'memory'.")])
+def test_a_memory_that_is_not_set_up_is_not_spoken_of(agents: Agents, tmp_path: Path, code: int, error: str) -> None:
+    agents(code, error)
     assert session(tmp_path)("memory-hook", "pull").out == ""
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "error", "said"),
     [
-        (1, "the shared memory has conflicts; `agents memory status` lists them."),
-        (3, "the last pull of the shared memory was refused; `agents memory pull` says why."),
-        (5, "the shared memory cannot be reached; `agents doctor` says more."),
-        (70, "the last pull of the shared memory failed; `agents memory pull` says why."),
+        (1, "", "the shared memory has conflicts; `agents memory status` lists them."),
+        (2, "error: QDRANT_URL is", "the last pull of the shared memory failed; `agents memory pull` says why."),
+        (3, "error: x", "the last pull of the shared memory was refused; `agents memory pull` says why."),
+        (5, "error: x", "the shared memory cannot be reached; `agents doctor` says more."),
+        (70, "", "the last pull of the shared memory failed; `agents memory pull` says why."),
     ],
 )
-def test_what_a_pull_came_to_is_said_in_one_line(agents: Agents, tmp_path: Path, code: int, said: str) -> None:
-    agents(code)
+def test_what_a_pull_came_to_is_said_in_one_line(agents: Agents, tmp_path: Path, code: int, error: str, said: str) -> None:
+    agents(code, error)
     done = session(tmp_path)("memory-hook", "pull")
     assert (done.code, done.out, done.err) == (0, f"modal-invoke: {said}\n", "")
     assert not list(notes(tmp_path).parent.iterdir())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agents.src.clock import Clock
-from agents.src.errors import InvalidMemory, Unavailable
+from agents.src.errors import InvalidMemory, Misconfigured, Unavailable
 from agents.src.memory import Advance, Intent, Mark, MemoryEntry, Origin, Sent, State, Sync, changed, new_entry
 from agents.src.services import memory_file
 from agents.src.services.database import Db
@@ -203,6 +203,17 @@ def test_a_second_sync_waits_and_then_gives_up(open_db: OpenDb, folder: Path) ->
     tell(open_db, folder, story)
 
 
+def test_where_there_can_be_no_lock_that_is_told(open_db: OpenDb, folder: Path) -> None:
+    async def story(_: FolderReplica, db: Db) -> None:
+        locks = folder.parent / "locks"
+        locks.write_text("a file in the place of a folder")
+        with pytest.raises(Misconfigured, match=rf"^The folder {locks} cannot be used \(File exists\)"):
+            async with a_replica(folder, db).locked():
+                pass
+
+    tell(open_db, folder, story)
+
+
 def test_more_replicas_than_threads_sync_at_once(open_db: OpenDb, folder: Path) -> None:
     """None of them holds a thread while it waits for its file."""
 
@@ -339,7 +350,7 @@ def test_a_folder_is_never_made_up_unless_that_is_asked_for(tmp_path: Path) -> N
 def test_a_file_that_cannot_be_used_is_named(folder: Path, what: str) -> None:
     file = MemoryFile(folder)
     (folder / "memory.md").mkdir()
-    with pytest.raises(Unavailable, match=rf"{folder}/memory\.md cannot be {what} \(Is a directory\)"):
+    with pytest.raises(InvalidMemory, match=rf"{folder}/memory\.md cannot be {what} \(Is a directory\)"):
         (file.read() if what == "read" else file.write("- one\n", None))
 
 

@@ -420,6 +420,15 @@ def test_metadata_that_is_not_one_value_is_refused(said: str, why: str) -> None:
     assert why in fault
 
 
+def test_a_skill_md_that_cannot_be_looked_at_does_not_stop_the_others() -> None:
+    local(), local(name="strange")
+    Path("local/strange/SKILL.md").unlink()
+    Path("local/strange/SKILL.md").symlink_to("n" * 300)
+    fine, strange = compare_all([Path("local")], Path("cloud"))
+    assert (fine.name, fine.state, strange.state) == ("notes", State.ONLY_LOCAL, State.FAULTY)
+    assert strange.why == ("local/strange/SKILL.md:1: this cannot be read; make it a readable text file in UTF-8",)
+
+
 def test_metadata_may_hold_a_value_of_several_lines() -> None:
     arguments = "modal-invoke-arguments: |\n    type: object\n    properties:\n      width: {type: integer}\n"
     local(SKILL.replace('modal-invoke-cpu: "2"\n', arguments))

@@ -7,17 +7,18 @@ from pathlib import Path
 
 from agents.src.cli.exits import TellingOfMemory
 from agents.src.errors import Problem
-from agents.src.memory import Deed, Direction, Replica, Report, Sync
+from agents.src.memory import Deed, Direction, Keeper, LessonStore, Replica, Report, Sync
 
 IN_STEP, CONFLICTS = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a skill's memory lies on this machine."""
+    """Where a skill's memory lies on this machine. `own`: in the skills directory, where what tasks learned here goes first."""
 
     file: Path
     replica: Replica
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """`at_once`: how many skills at a time."""
+    """`at_once`: how many skills at a time. `lessons`: what tasks learned, and could not be taken when they ended."""
 
     sync: Sync
+    lessons: LessonStore
     direction: Direction
     dry: bool
     force: bool
@@ -82,9 +84,17 @@ class Round:
         outcome = Outcome(home.replica.skill, home.file)
         try:
             report = await self.sync.run(home.replica, self.direction, dry=self.dry, force=self.force)
+            synced = replace(outcome, report=report)
+            if home.own and await self._takes_lessons(home.replica.skill):
+                keeper = Keeper(self.lessons, lambda _: home.replica, self.sync)
+                return joined(synced, replace(outcome, report=await keeper.keep(home.replica.skill)))
         except Problem as problem:
             return replace(outcome, problem=problem)
-        return replace(outcome, report=report)
+        return synced
+
+    async def _takes_lessons(self, skill: str) -> bool:
+        """A server would take them, and there may be none here."""
+        return self.direction is Direction.BOTH and not self.dry and bool(await self.lessons.waiting(skill))
 
 
 def joined(first: Outcome, again: Outcome) -> Outcome:

@@ -16,10 +16,10 @@ from agents.src.cli.output import AsJson, note, print_json
 from agents.src.cli.running import author, state_only, with_parts
 from agents.src.errors import InvalidRequest
 from agents.src.memory import Direction
-from agents.src.services.memory_folders import find_skill_folders
+from agents.src.services.memory_file import NAME as MEMORY
+from agents.src.services.memory_folders import SkillFolder, find_skill_folders, find_undeclared
 from agents.src.settings import Settings
 
-MEMORY = "memory.md"
 AUTO = "auto-memory-"
 """How the name begins under which the shared memory has Claude Code's own memory of a project."""
 AT_ONCE = 4
@@ -51,7 +51,7 @@ class Wanted:
     def homes(self, parts: Parts) -> list[Home]:
         """Raises InvalidRequest for a place or a skill that is none."""
         folders = find_skill_folders(self.where(parts.settings))
-        homes = [Home(found.path / MEMORY, parts.memory.replica(found.path, found.name)) for found in folders]
+        homes = [home_of(found, parts) for found in folders]
         if self.auto:
             folder, replica = parts.memory.auto_memory(Path.cwd())
             homes.append(Home(folder / INDEX, replica))
@@ -165,14 +165,22 @@ def run(wanted: Wanted, direction: Direction, manner: Manner) -> None:
 
 def outcomes_of(wanted: Wanted, direction: Direction, manner: Manner) -> list[Outcome]:
     async def work(parts: Parts) -> list[Outcome]:
-        return await round_of(parts, direction, manner).run(wanted.homes(parts))
+        homes = wanted.homes(parts)
+        for file in [] if manner.quiet or wanted.skills else find_undeclared(wanted.where(parts.settings)):
+            note(f"{file}: not shared: there is neither a SKILL.md nor an info.md beside it, so it is no skill's.")
+        return await round_of(parts, direction, manner).run(homes)
 
     return with_parts(state_only, work)
 
 
 def round_of(parts: Parts, direction: Direction, manner: Manner) -> Round:
     at_once = AT_ONCE if parts.settings.qdrant_url else 1
-    return Round(parts.memory.sync(author()), direction, manner.dry, manner.force, at_once)
+    return Round(parts.memory.sync(author()), parts.memory.lessons, direction, manner.dry, manner.force, at_once)
+
+
+def home_of(found: SkillFolder, parts: Parts) -> Home:
+    own = found.path.resolve() == (parts.settings.skills_dir / found.name).resolve()
+    return Home(found.path / MEMORY, parts.memory.replica(found.path, found.name), own)
 
 
 def check_skill(name: str, known: Sequence[str]) -> None:
@@ -192,10 +200,19 @@ def tell(outcomes: Sequence[Outcome], manner: Manner) -> None:
         print_steps(outcomes)
         for line in held_back(outcomes):
             note(line)
+        tell_waiting(outcomes)
     tell_conflicts(outcomes)
     tell_problems(outcomes)
     if not manner.quiet:
         tell_nothing(outcomes)
+
+
+def tell_waiting(outcomes: Sequence[Outcome]) -> None:
+    """What a push or a pull has left: who changed a line and hears nothing takes it for shared."""
+    for outcome in outcomes:
+        if outcome.report and (count := len(outcome.report.waiting)):
+            wait = "change waits" if count == 1 else "changes wait"
+            note(f"{outcome.file}: {count} {wait} for `agents memory sync`.")
 
 
 def tell_conflicts(outcomes: Sequence[Outcome]) -> None:

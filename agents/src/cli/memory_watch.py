@@ -58,7 +58,7 @@ async def unless(stopped: asyncio.Event, work: Coroutine[Any, Any, list[Outcome]
 
 def watched(parts: Parts, wanted: Wanted) -> list[Path]:
     """The places, and what is linked to from there. Raises InvalidRequest where there is nothing."""
-    places = [place.resolve() for place in wanted.where(parts.settings)]
+    places = list(dict.fromkeys(place.resolve() for place in wanted.where(parts.settings)))
     folders = {home.file.resolve().parent for home in wanted.homes(parts)}
     elsewhere = [folder for folder in sorted(folders) if folder.is_dir() and not any(map(folder.is_relative_to, places))]
     if not places and not elsewhere:

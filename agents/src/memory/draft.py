@@ -13,6 +13,9 @@ from agents.src.memory.rewrite import Rewrite
 from agents.src.memory.store import MOST_WRITES
 from agents.src.memory.views import Views
 
+Written = tuple[str, str | None]
+"""An entry's id, and the text that somebody else than the file's owner gave it (None: took it out). Others are the owner's."""
+
 
 @dataclass(slots=True)
 class Draft:
@@ -23,8 +26,7 @@ class Draft:
     direction: Direction
     origin: Origin
     inspect: Inspect
-    origins: Mapping[str, Origin] = field(default_factory=dict)
-    """By id, for entries that somebody else than the file's owner wrote."""
+    origins: Mapping[Written, Origin] = field(default_factory=dict)
     rewrite: Rewrite = field(init=False)
     base: dict[str, MemoryEntry | None] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
@@ -60,19 +62,19 @@ class Draft:
         if mine is None:
             assert over is not None  # only what is there can be deleted there
             if self._goes(Direction.PUSH, Step(Deed.DELETE, self.skill, entry_id, over.text)):
-                self._send(changed(over, None, self._origin(entry_id)), over)
-        elif why := self._unfit(mine.text):
+                self._send(changed(over, None, self._origin(entry_id, None)), over)
+        elif why := self._unfit(mine):
             self.steps.append(Step(Deed.HOLD, self.skill, entry_id, mine.text, why))
         elif over is None:
             if self._goes(Direction.PUSH, Step(Deed.ADD, self.skill, entry_id, mine.text)):
-                self._send(new_entry(self.skill, entry_id, mine.text, mine.section, self._origin(entry_id)), None)
+                self._send(new_entry(self.skill, entry_id, mine.text, mine.section, self._origin(entry_id, mine.text)), None)
         elif self._goes(Direction.PUSH, Step(Deed.CHANGE, self.skill, entry_id, mine.text, over.text)):
-            self._send(changed(over, mine.text, self._origin(entry_id), mine.section or over.section), over)
+            self._send(changed(over, mine.text, self._origin(entry_id, mine.text), mine.section or over.section), over)
 
     def _split(self, split: Split) -> None:
         """Both texts have to move, so a push alone leaves it for another time."""
         theirs, mine = split.theirs, split.mine
-        if why := self._unfit(mine.text):
+        if why := self._unfit(mine):
             self.steps.append(Step(Deed.HOLD, self.skill, theirs.id, mine.text, why))
         elif self._goes(Direction.PULL, Step(Deed.CONFLICT, self.skill, theirs.id, mine.text, theirs.text)):
             self.base[theirs.id] = theirs
@@ -93,7 +95,7 @@ class Draft:
         self.rewrite.beside(split.theirs.id, split.sibling, text)
 
     def _sibling(self, split: Split) -> MemoryEntry:
-        mine, origin = split.mine, self._origin(split.theirs.id)
+        mine, origin = split.mine, self._origin(split.theirs.id, split.mine.text)
         if split.known is not None:
             return changed(split.known, mine.text, origin)
         return new_entry(self.skill, split.sibling, mine.text, mine.section, origin)
@@ -104,15 +106,18 @@ class Draft:
         (self.steps if goes else self.waiting).append(step)
         return goes
 
-    def _unfit(self, text: str) -> str | None:
+    def _unfit(self, mine: Line) -> str | None:
         try:
-            fit = normalised(text)
+            fit = normalised(mine.text)
         except ValueError as error:
             return str(error)
-        return self.inspect(text) if fit == text else "it holds what an entry cannot hold; write it anew in plain words"
+        if fit != mine.text:
+            return "it holds what an entry cannot hold; write it anew in plain words"
+        heading = self.inspect(mine.section)  # it would go along
+        return self.inspect(mine.text) or (f"the heading above it: {heading}" if heading else None)
 
-    def _origin(self, entry_id: str) -> Origin:
-        return self.origins.get(entry_id, self.origin)
+    def _origin(self, entry_id: str, text: str | None) -> Origin:
+        return self.origins.get((entry_id, text), self.origin)
 
     def _send(self, entry: MemoryEntry, over: MemoryEntry | None) -> None:
         self.sent.append(Sent(entry=entry, expects=over.rev if over else None))

@@ -60,7 +60,7 @@ class Keeper:
         if waiting or emptied:  # what a lesson is about may not have come here yet
             await self.sync.run(replica, Direction.PULL, force=emptied)
         folded = await self._folded(replica, waiting) if waiting else []
-        origins = {verdict.id: _origin(chain.lessons[-1]) for chain, verdict in folded}
+        origins = {(verdict.id, None if chain.ends else chain.text): _origin(chain.lessons[-1]) for chain, verdict in folded}
         report = await self.sync.run(replica, origins=origins)
         for chain, verdict in folded:
             await self._settle(chain, _outcome(chain, verdict, report))

@@ -12,7 +12,7 @@ from agents.src.clock import Clock
 from agents.src.errors import Unavailable
 from agents.src.memory.admission import Inspect
 from agents.src.memory.document import Document
-from agents.src.memory.draft import Draft
+from agents.src.memory.draft import Draft, Written
 from agents.src.memory.entry import DIRECT, Origin
 from agents.src.memory.replica import Advance, Intent, Replica
 from agents.src.memory.report import Conflict, Direction, Report, Step
@@ -22,7 +22,7 @@ from agents.src.memory.views import Lookout, Views, send
 
 ROUNDS = 8
 """Times that a sync begins anew because the file or the shared memory moved under it."""
-NOBODY_ELSE: Mapping[str, Origin] = MappingProxyType({})
+NOBODY_ELSE: Mapping[Written, Origin] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class Sync:
         *,
         dry: bool = False,
         force: bool = False,
-        origins: Mapping[str, Origin] = NOBODY_ELSE,
+        origins: Mapping[Written, Origin] = NOBODY_ELSE,
     ) -> Report:
         """Raises StorageEmptied (unless `force`), InvalidMemory, Unavailable; then run it again: nothing is lost or doubled.
 
-        With `dry`, nothing is written anywhere, and the report says what would be done. `origins` by id, for what somebody
+        With `dry`, nothing is written anywhere, and the report says what would be done. `origins` for what somebody
         else than the file's owner wrote.
         """
         lookout = Lookout(self.store, self.clock, direction, dry, force)

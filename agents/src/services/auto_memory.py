@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.src.errors import Unavailable
+from agents.src.errors import InvalidMemory
 from agents.src.memory import (
     Addition,
     Advance,
@@ -106,7 +106,7 @@ class AutoMemory:
             self._write_files(wanted, [fact for fact in there if fact.path])
             self._write_index({which: text for which, text in wanted.items() if not FILE.fullmatch(text)}, there)
         except OSError as error:
-            raise Unavailable(f"{self._folder} cannot be written ({error.strerror}). Its owner has to allow it.") from None
+            raise InvalidMemory(f"{self._folder} cannot be written ({error.strerror}). Its owner has to allow it.") from None
         return self._own.write(text, self._own.read())
 
     def _write_files(self, wanted: Mapping[str, str], there: Iterable[Fact]) -> None:

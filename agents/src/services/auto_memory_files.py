@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from agents.src.errors import InvalidMemory, Unavailable
+from agents.src.errors import InvalidMemory
 from agents.src.memory import normalised
 from agents.src.services.memory_file import write_durably
 
@@ -41,7 +41,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> str | None:
-    """Raises InvalidMemory, Unavailable."""
+    """Raises InvalidMemory."""
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def read(path: Path) -> str | None:
     except UnicodeDecodeError:
         raise InvalidMemory(f"{path} is not UTF-8. Save it as UTF-8, or move it away.") from None
     except OSError as error:
-        raise Unavailable(f"{path} cannot be read ({error.strerror}).") from None
+        raise InvalidMemory(f"{path} cannot be read ({error.strerror}).") from None
 
 
 def put(path: Path, text: str) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from agents.src.errors import InvalidMemory, Unavailable
+from agents.src.errors import InvalidMemory
 
 NAME = "memory.md"
 LARGEST = 32 << 20
@@ -29,7 +29,7 @@ class MemoryFile:
         return self.path.with_name(f".{self.path.name}.bak")
 
     def read(self) -> str | None:
-        """None where there is no file. Raises InvalidMemory, Unavailable."""
+        """None where there is no file. Raises InvalidMemory."""
         try:
             data = self._bytes()
         except OSError as error:
@@ -61,11 +61,12 @@ class MemoryFile:
             line = data.count(b"\n", 0, error.start) + 1
             raise InvalidMemory(f"{self.path}, line {line}: this is not UTF-8. Save the file as UTF-8 in your editor.") from None
 
-    def _unusable(self, what: str, error: OSError) -> Unavailable:
-        return Unavailable(f"{self.path} cannot be {what} ({error.strerror}). Its owner has to allow it, or to make room.")
+    def _unusable(self, what: str, error: OSError) -> InvalidMemory:
+        """Not Unavailable: to wait for the shared memory would mend nothing."""
+        return InvalidMemory(f"{self.path} cannot be {what} ({error.strerror}). Its owner has to allow it, or to make room.")
 
     def write(self, text: str, over: str | None) -> bool:
-        """As `Replica.write`. Raises InvalidMemory, Unavailable."""
+        """As `Replica.write`. Raises InvalidMemory."""
         data, former = text.encode(), None if over is None else over.encode()
         self._check_size(len(data))
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.src.errors import InvalidRequest
+from agents.src.services.memory_file import NAME as MEMORY
 
 DECLARATIONS = ("SKILL.md", "info.md")
 LONGEST_NAME = 64
@@ -31,22 +32,46 @@ def find_skill_folders(places: Iterable[Path]) -> list[SkillFolder]:
     for place in places:
         if not place.is_dir():
             raise InvalidRequest(f"{place} is not a folder; give the folder of a skill, or a folder of such.")
-        for folder in _in(place):
+        try:
+            folders = [*_in(place)]
+        except OSError as error:
+            raise InvalidRequest(f"{place} cannot be read ({error.strerror}). Its owner has to allow it.") from None
+        for folder in folders:
             found.setdefault(folder.path.resolve(), folder)
     return list(found.values())
+
+
+def find_undeclared(places: Iterable[Path]) -> list[Path]:
+    """The memory.md files in these places that belong to no skill: nothing beside them declares one."""
+    folders = [folder for place in places if not _declaration(place) for folder in (place, *_folders(place))]
+    return [folder / MEMORY for folder in folders if not _declaration(folder) and (folder / MEMORY).is_file()]
 
 
 def _in(place: Path) -> Iterator[SkillFolder]:
     if declaration := _declaration(place):
         yield SkillFolder(_name(declaration), place)
         return
-    for path in sorted(place.iterdir()):
-        if path.is_dir() and path.name != IGNORED and not path.name.startswith(".") and (declaration := _declaration(path)):
+    for path in _folders(place):
+        if declaration := _declaration(path):
             yield SkillFolder(_name(declaration), path)
 
 
+def _folders(place: Path) -> Iterator[Path]:
+    for path in sorted(place.iterdir()):
+        if path.is_dir() and path.name != IGNORED and not path.name.startswith("."):
+            yield path
+
+
 def _declaration(folder: Path) -> Path | None:
-    return next((folder / name for name in DECLARATIONS if (folder / name).is_file()), None)
+    return next((folder / name for name in DECLARATIONS if may_be_file(folder / name)), None)
+
+
+def may_be_file(path: Path) -> bool:
+    """Also where that cannot be looked at: then whoever reads the file says so, and other folders are not held up."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
 
 
 def _name(declaration: Path) -> str:

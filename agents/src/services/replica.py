@@ -4,14 +4,14 @@ import asyncio
 import secrets
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from agents.src.clock import Clock
-from agents.src.errors import Unavailable
+from agents.src.errors import Misconfigured, Unavailable
 from agents.src.memory import Advance, Intent, Mark, MemoryEntry, Sent, State, digest
 from agents.src.services.database import Db, Tx
 from agents.src.services.memory_file import MemoryFile
@@ -72,7 +72,8 @@ class FolderReplica:
             lock.release()
 
     def _lock(self) -> FileLock:
-        self._locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with told(self._locks):
+            self._locks.mkdir(parents=True, exist_ok=True, mode=0o700)
         return FileLock(self._locks / f"{self._key[:32]}.lock", thread_local=False)
 
     async def read(self) -> str | None:
@@ -167,12 +168,23 @@ class FolderReplica:
 
 
 def is_taken(lock: FileLock) -> bool:
-    """Tries once."""
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return False
+    """Tries once. Raises Misconfigured."""
+    with told(Path(lock.lock_file).parent):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return False
     return True
+
+
+@contextmanager
+def told(folder: Path) -> Iterator[None]:
+    """A folder for locks that cannot be used, as an error that a person can be told."""
+    try:
+        yield
+    except OSError as error:
+        why = f"The folder {folder} cannot be used ({error.strerror})."
+        raise Misconfigured(f"{why} Set MODAL_INVOKE_STATE_DIR to one that you may write to.") from None
 
 
 def machine_id(places: tuple[Path, ...] = MACHINE_IDS, address: Callable[[], int] = uuid.getnode) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from agents.src.services.memory_folders import may_be_file
 from agents.src.services.yaml_lines import Reading, UnreadableYaml, read_yaml
 from agents.src.skills import SKILL_MD, SKILL_PREFIX, Default, Fault, LocalSkill, metadata_texts, read_local
 
@@ -17,7 +18,7 @@ UNQUOTED = re.compile(r"""^([\w-]+):[ \t]+([^\s"'|>\[{&*!%@`#].*(?:\n[ \t]+.*)*)
 
 
 def find_skill_md(folder: Path) -> Path | None:
-    return next((folder / name for name in (SKILL_MD, SKILL_MD.lower()) if (folder / name).is_file()), None)
+    return next((folder / name for name in (SKILL_MD, SKILL_MD.lower()) if may_be_file(folder / name)), None)
 
 
 def read_skill_md(path: Path) -> LocalSkill | list[Fault]:

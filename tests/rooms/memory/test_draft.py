@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agents.src.memory import Deed, Direction, Document, Mark, MemoryEntry, Origin, State, changed, new_entry, sibling_id
-from agents.src.memory.draft import Draft
+from agents.src.memory.draft import Draft, Written
 from agents.src.memory.identity import identified
 from agents.src.memory.views import Views
 from tests.rooms.memory.house import no_secrets
@@ -32,7 +32,7 @@ def the_views(text: str, base: list[MemoryEntry], news: list[MemoryEntry], *, he
     return Views(text, document, identified(document, known, SKILL), state, theirs, tuple(news), fresh, heir)
 
 
-def a_draft(views: Views, direction: Direction = Direction.BOTH, origins: Mapping[str, Origin] | None = None) -> Draft:
+def a_draft(views: Views, direction: Direction = Direction.BOTH, origins: Mapping[Written, Origin] | None = None) -> Draft:
     return Draft(SKILL, views, direction, ADA, no_secrets, origins or {})
 
 
@@ -188,10 +188,18 @@ def test_what_must_not_be_shared_stays_in_the_file_as_it_is() -> None:
     assert [item.text for item in Document.parse(draft.rewrite.text("g2")).items][:3] == ["a secret", "secret 2", "secret 3"]
 
 
+def test_a_heading_that_must_not_be_shared_keeps_what_is_below_it_at_home() -> None:
+    draft = a_draft(the_views("## the secret is 1234\n\n- use uv\n", [], []))
+    assert [(step.deed, step.text, step.note) for step in draft.steps] == [
+        (Deed.HOLD, "use uv", "the heading above it: it says so")
+    ]
+    assert draft.advance.sent == ()
+
+
 def test_who_wrote_it_can_be_said_entry_by_entry() -> None:
     carol = Origin("carol", "task:1", 9.0)
     text = marked(UV, ARGON).replace("use uv", "use uv 1").replace("use argon2", "use bcrypt")
-    draft = a_draft(the_views(text, [UV, ARGON], []), origins={UV.id: carol})
+    draft = a_draft(the_views(text, [UV, ARGON], []), origins={(UV.id, "use uv 1"): carol, (ARGON.id, "use argon2"): carol})
     assert [(one.entry.author, one.entry.source, one.entry.changed_at) for one in draft.advance.sent] == [
         ("carol", "task:1", 9.0),
         ("ada", "local", 1.0),

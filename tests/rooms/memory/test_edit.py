@@ -150,6 +150,10 @@ def test_what_cannot_be_an_entry_or_looks_secret_is_refused(house: House) -> Non
         lambda text: house.editor.add(SKILL, text, "", "ada"),
         lambda text: house.editor.edit(SKILL, first.id, None, text, "ada"),
     ]
+    with pytest.raises(LooksSecret):
+        moved(house.editor.add(SKILL, "use pip", "the secret is 1234", "ada"))
+    with pytest.raises(InvalidMemory, match="section: "):
+        moved(house.editor.add(SKILL, "use pip", "x" * 201, "ada"))
     for work in works:
         with pytest.raises(InvalidMemory, match="it is empty"):
             moved(work("  \n"))

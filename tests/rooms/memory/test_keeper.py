@@ -265,6 +265,29 @@ def test_a_keeper_that_is_killed_after_the_push_takes_no_lesson_twice(tmp_path: 
     tell(tmp_path, story)
 
 
+def test_a_line_that_a_person_edited_is_not_taken_for_the_tasks_own(tmp_path: Path) -> None:
+    """The keeper was killed over a conflict, and the task corrects itself after the person has."""
+
+    async def story(house: House) -> None:
+        entry, _ = await house.editor.add(SKILL, BCRYPT, "", "ada")
+        await house.keep()
+        await house.editor.edit(SKILL, entry.id, None, "use scrypt", "bob")
+        house.teach(Act.CORRECT, entry.id, ARGON, entry.rev)
+        house.shared.after_write = die
+        with pytest.raises(Killed):
+            await house.keep()
+        house.shared.after_write = None
+        house.file.write_text(house.file.read_text().replace("use scrypt", "use yescrypt"))
+        await house.keep()
+        assert house.shared.of(SKILL)[entry.id].source == "local"
+        house.teach(Act.CORRECT, entry.id, "use pbkdf2")
+        await house.keep()
+        assert house.shared.live(SKILL) == house.lines
+        assert sorted(house.lines.values()) == [ARGON, "use pbkdf2", "use yescrypt"]
+
+    tell(tmp_path, story)
+
+
 def test_a_lesson_that_cannot_be_shared_is_rejected_and_says_why(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         number = house.add("a secret")

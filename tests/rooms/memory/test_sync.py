@@ -516,7 +516,7 @@ def test_many_entries_are_pushed_in_numbered_pieces(house: House) -> None:
 def test_what_somebody_else_wrote_is_noted_as_theirs(house: House) -> None:
     laptop = house.home("laptop", "- use uv\n- use argon2\n")
     which = entry_id(SKILL, "use uv")
-    laptop.sync(origins={which: Origin("carol", "task:1", NOON - 5)})
+    laptop.sync(origins={(which, "use uv"): Origin("carol", "task:1", NOON - 5)})
     found = house.store.of(SKILL)
     assert (found[which].author, found[which].source, found[which].created_at) == ("carol", "task:1", NOON - 5)
     assert found[entry_id(SKILL, "use argon2")].author == "ada"

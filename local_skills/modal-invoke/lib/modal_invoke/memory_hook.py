@@ -36,8 +36,8 @@ SENTENCES = {
 FAILED = "the last {0} of the shared memory failed; `agents memory {0}` says why."
 LATE = "the pull of the shared memory takes longer than 3 seconds and goes on in the background."
 NO_PROGRAM = "MODAL_INVOKE_AGENTS names no program, so the shared memory is not synced."
-SILENT = ("0", "2")
-"""In step; and an `agents` that has no memory to sync, or none that is set up."""
+IN_STEP, WRONG = "0", "2"
+"""Exit codes. The second is a wrong setting or file; and also the answer of an `agents` that knows no `memory`."""
 
 
 def memory_hook(args: Namespace, _: Screen) -> Exit:
@@ -76,10 +76,18 @@ def work(direction: str, limit: float = LIMIT) -> None:
     with tempfile.TemporaryFile() as errors:
         outcome = outcome_of(start([program, "memory", direction, "--quiet"], errors), limit)
         errors.seek(0)
-        if outcome == "1" and b"Traceback (most recent call last)" in errors.read():
-            outcome = CRASHED  # Python's exit code for that is the one for conflicts
-    if outcome not in SILENT:
+        outcome = told_apart(outcome, errors.read())
+    if outcome != IN_STEP:
         note(direction, outcome)
+
+
+def told_apart(outcome: str, errors: bytes) -> str:
+    """By what was said on stderr, where two things have one exit code."""
+    if outcome == "1" and b"Traceback (most recent call last)" in errors:
+        return CRASHED
+    if outcome == WRONG and not re.search(rb"^error: ", errors, re.MULTILINE):
+        return IN_STEP  # there is no memory that could be out of step
+    return outcome
 
 
 def outcome_of(child: subprocess.Popen[bytes], limit: float) -> str:
