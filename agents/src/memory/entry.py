@@ -49,6 +49,10 @@ class MemoryEntry(Kept):
         """Whether that revision is this one, or one that it was made from."""
         return rev == self.rev or any(past.rev == rev for past in self.past)
 
+    def is_apart_from(self, rev: str) -> bool:
+        """Whether it surely was not made from that revision: all of its past is known, and that is not in it."""
+        return len(self.past) < REMEMBERED_ANCESTORS and not self.descends_from(rev)
+
     def texts_after(self, rev: str | None) -> frozenset[str]:
         """Live texts it had after that revision, its own included; all that are known where that revision is not."""
         revs = [past.rev for past in self.past]

@@ -91,6 +91,8 @@ def decide(base: MemoryEntry | None, mine: Line | None, theirs: MemoryEntry | No
         return Push(entry_id, mine, None) if mine else None
     if base is not None and _has_fallen_back(base, theirs):
         return _brought_up(mine, theirs)
+    if base is not None and theirs.is_apart_from(base.rev):
+        base = None  # what was agreed on is not what theirs was made from: it tells nothing about who changed what
     if mine is None:
         return _missing(base, theirs)
     if theirs.dead:

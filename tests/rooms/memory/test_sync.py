@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents.src.errors import StorageEmptied, Unavailable
-from agents.src.memory import DIRECT, Deed, Direction, Document, Editor, Origin, Report, Sync, Write, entry_id, sibling_id
+from agents.src.memory import DIRECT, Deed, Direction, Document, Editor, Origin, Report, Sync, Write, changed, entry_id, sibling_id
 from agents.src.services.replica import FolderReplica
 from agents.src.services.secrets import looks_secret
 from tests.building import NOON
@@ -308,6 +308,20 @@ def test_a_shared_memory_that_was_put_back_to_an_earlier_day_is_brought_up_again
     assert house.live == laptop.facts == ["use uv, never pip"]
 
 
+def test_a_shared_memory_that_was_filled_anew_by_somebody_who_knew_less_takes_no_text_away(house: House) -> None:
+    laptop, desk = two_homes(house, "use uv")
+    moved(house.editor.edit(SKILL, entry_id(SKILL, "use uv"), None, "use poetry", "bob"))
+    desk.sync()
+    assert desk.facts == ["use poetry"]
+    house.store.entries.clear()
+    laptop.sync()
+    laptop.text = laptop.text.replace("use uv", "use pip")
+    laptop.sync()
+    assert desk.deeds() == [("conflict", "use poetry")]
+    laptop.sync()
+    assert house.live == sorted(laptop.facts) == sorted(desk.facts) == ["use pip", "use poetry"]
+
+
 # Files and states from elsewhere
 
 
@@ -493,7 +507,8 @@ def test_a_comparison_finds_what_no_pull_brought(house: House) -> None:
     hidden = entry.model_copy(update={"id": which, "text": "hidden", "rev": "f" * 16})
     house.store.entries[SKILL, which] = hidden
     assert desk.deeds() == [("fetch", "hidden")], "another number of entries"
-    house.store.entries[SKILL, which] = hidden.model_copy(update={"text": "hidden 2", "rev": "e" * 16, "past": ()})
+    place = {"writer": hidden.writer, "number": hidden.number}
+    house.store.entries[SKILL, which] = changed(hidden, "hidden 2", Origin("ada", "local", NOON)).model_copy(update=place)
     assert laptop.deeds() == [("fetch", "hidden 2")]
     assert desk.deeds() == []
     house.clock.time += DAY
