@@ -217,8 +217,10 @@ class Life(RuleBasedStateMachine):
         safe, known = self.safe_elsewhere(home), self.known_to_the_store()
         self.may_be([one for one in before if one not in after and one not in safe])
         self.may_be([one for one in after if one in self.gone and one not in known])
-        base = [entry.text for entry in self.state(home).base.values() if not entry.dead]
-        self.may_be([one for one in base if one not in after])
+        generation = Document.parse(text or "").generation
+        state = self.state(home).at(generation)
+        if generation is not None and generation == state.generation:  # what is missing there counts as deleted
+            self.may_be([entry.text for entry in state.base.values() if not entry.dead and entry.text not in after])
         self.is_in_trouble(home)
         if text is None:
             home.path.unlink(missing_ok=True)

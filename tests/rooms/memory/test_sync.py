@@ -353,6 +353,22 @@ def test_an_old_copy_of_the_file_loses_nothing_and_brings_nothing_back(house: Ho
     assert sorted(laptop.facts) == house.live == ["50 fps", "use bcrypt"]
 
 
+@pytest.mark.parametrize("direction", [Direction.PUSH, Direction.PULL])
+def test_an_old_copy_of_the_file_that_goes_one_way_first_loses_nothing_and_brings_nothing_back(
+    house: House, direction: Direction
+) -> None:
+    laptop, desk = two_homes(house, "use uv", "use argon2")
+    old = laptop.text
+    laptop.text = old.replace("- use uv", "- 50 fps\n- use poetry\n<!-- -->")
+    laptop.sync()
+    assert house.live == ["50 fps", "use argon2", "use poetry"]
+    laptop.text = old.replace("- use argon2", "- typed now\n- use argon2")
+    laptop.sync(direction)
+    for home in (laptop, desk):
+        home.sync()
+        assert sorted(home.facts) == house.live == ["50 fps", "typed now", "use argon2", "use poetry"]
+
+
 def test_a_state_that_is_used_twice_goes_on_under_two_names(house: House) -> None:
     laptop, _ = two_homes(house, "use uv")
     twin = house.home("twin", laptop.text)
