@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from agents.src.memory.document import normalised
-from agents.src.memory.entry import MemoryEntry, Origin, changed, new_entry
+from agents.src.memory.entry import MemoryEntry, Origin, begun, changed, new_entry
 from agents.src.memory.plan import Action, Agree, Line, Push, Split, Take, plan
 from agents.src.memory.replica import Advance, Sent
 from agents.src.memory.report import Deed, Direction, Step
@@ -155,5 +155,7 @@ class Draft:
 
     def _numbered(self, start: int) -> list[Sent]:
         state, batch = self.views.state, self.sent[start : start + MOST_WRITES]
-        stamp = {"writer": state.writer, "number": state.number + 1 + start // MOST_WRITES, "of": len(batch)}
-        return [Sent(entry=one.entry.model_copy(update=stamp), expects=one.expects) for one in batch]
+        number = state.number + 1 + start // MOST_WRITES
+        stamp = {"writer": state.writer, "number": number, "of": len(batch)}
+        own = [one.entry if one.entry.past else begun(one.entry, f"{state.writer}/{number}") for one in batch]
+        return [Sent(entry=entry.model_copy(update=stamp), expects=one.expects) for entry, one in zip(own, batch, strict=True)]

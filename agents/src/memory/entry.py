@@ -84,6 +84,14 @@ def new_entry(skill: str, entry_id: str, text: str, section: str, origin: Origin
     )
 
 
+def begun(entry: MemoryEntry, by: str) -> MemoryEntry:
+    """A new entry with a revision that is no other's: what is written again when all trace of it is gone is not what it was.
+
+    `by`: what no other is made by.
+    """
+    return entry.model_copy(update={"rev": revision(by, entry.text, dead=False)})
+
+
 def changed(entry: MemoryEntry, text: str | None, origin: Origin, section: str | None = None) -> MemoryEntry:
     """The entry with another text (also a dead one: it lives again); `None` makes it a tombstone."""
     past = Past(rev=entry.rev, text=entry.text, author=entry.author, source=entry.source, at=entry.changed_at, dead=entry.dead)

@@ -92,7 +92,7 @@ def decide(base: MemoryEntry | None, mine: Line | None, theirs: MemoryEntry | No
     if base is not None and _has_fallen_back(base, theirs):
         return _brought_up(mine, theirs)
     if base is not None and theirs.is_apart_from(base.rev):
-        base = None  # what was agreed on is not what theirs was made from: it tells nothing about who changed what
+        base = None  # theirs was not made from what was agreed on, which tells nothing then about who changed what
     if mine is None:
         return _missing(base, theirs)
     if theirs.dead:
@@ -102,7 +102,13 @@ def decide(base: MemoryEntry | None, mine: Line | None, theirs: MemoryEntry | No
 
 def _has_fallen_back(base: MemoryEntry, theirs: MemoryEntry) -> bool:
     """Whether there is what had been before what was agreed on: the shared memory was restored, or emptied and filled anew."""
-    return not theirs.descends_from(base.rev) and (base.descends_from(theirs.rev) or theirs.text in base.texts_after(None))
+    restored = base.rev != theirs.rev and base.descends_from(theirs.rev)
+    return restored or (theirs.is_apart_from(base.rev) and _is_older(base, theirs))
+
+
+def _is_older(base: MemoryEntry, theirs: MemoryEntry) -> bool:
+    """What was deleted before is not: without its tombstone, nothing tells an old copy from what somebody wrote again."""
+    return not base.dead and not theirs.dead and theirs.text in base.texts_after(None)
 
 
 def _brought_up(mine: Line | None, theirs: MemoryEntry) -> Action:

@@ -59,6 +59,10 @@ APART = changed(OLD, "use pdm", ADA)
         (THEIRS, Line("use poetry"), ANEW, Push(ID, Line("use poetry"), ANEW)),
         (OLD, MINE, ANEW, Push(ID, MINE, ANEW)),
         (OLD, None, ANEW, Push(ID, None, ANEW)),
+        # but what was deleted may have been written again, and what was deleted there is deleted
+        (DEAD, None, ANEW, Take(ANEW, None)),
+        (OLD, SAME, changed(ANEW, None, BOB), Take(changed(ANEW, None, BOB), SAME)),
+        (OLD, MINE, changed(ANEW, None, BOB), Push(ID, MINE, changed(ANEW, None, BOB))),
         # it has become something else, and not from what was agreed on: both are kept
         (APART, PDM, THEIRS, Split(THEIRS, PDM, sibling_id(ID, "use pdm"), None)),
         (APART, MINE, THEIRS, Split(THEIRS, MINE, sibling_id(ID, "use uv"), None)),
@@ -159,6 +163,8 @@ def test_what_was_changed_more_often_than_an_entry_remembers_is_no_other_entry()
     for number in range(20):
         theirs = changed(theirs, f"use pip {number}", BOB)
     assert decide(OLD, SAME, theirs, ID) == Take(theirs, SAME)
+    back = changed(theirs, "use pip", BOB)
+    assert decide(THEIRS, Line("use poetry"), back, ID) == Take(back, Line("use poetry"))
 
 
 @given(was=TEXTS, one=STATES, other=STATES)

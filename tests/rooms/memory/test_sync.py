@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 
 from agents.src.errors import StorageEmptied, Unavailable
-from agents.src.memory import DIRECT, Deed, Direction, Document, Editor, Origin, Report, Sync, Write, changed, entry_id, sibling_id
+from agents.src.memory import (
+    DIRECT,
+    Deed,
+    Direction,
+    Document,
+    Editor,
+    Origin,
+    Report,
+    Sync,
+    Write,
+    changed,
+    entry_id,
+    sibling_id,
+)
 from agents.src.services.replica import FolderReplica
 from agents.src.services.secrets import looks_secret
 from tests.building import NOON
@@ -320,6 +333,20 @@ def test_a_shared_memory_that_was_filled_anew_by_somebody_who_knew_less_takes_no
     assert desk.deeds() == [("conflict", "use poetry")]
     laptop.sync()
     assert house.live == sorted(laptop.facts) == sorted(desk.facts) == ["use pip", "use poetry"]
+
+
+def test_what_is_written_again_after_its_tombstone_was_removed_stays(house: House) -> None:
+    laptop, desk = two_homes(house, "use uv", "use argon2")
+    laptop.text = laptop.text.replace("- use uv", "<!-- -->")
+    laptop.sync()
+    laptop.text += "- 50 fps\n"
+    laptop.sync()
+    desk.sync()
+    assert moved(house.store.purge(house.clock.time + 1)) == 1
+    desk.text += "- use uv\n"
+    for home in (desk, laptop):
+        home.sync()
+        assert sorted(home.facts) == house.live == ["50 fps", "use argon2", "use uv"]
 
 
 # Files and states from elsewhere
