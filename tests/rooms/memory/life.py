@@ -303,7 +303,7 @@ class Life(RuleBasedStateMachine):
             case "strip":
                 marker, text = people.marker_at(text, pick), people.stripped(text, pick)
                 home.loose.append(said)
-                if marker and marker in text:  # a changed copy has it: that line is the entry now, and this one is as good as typed
+                if marker and marker in text:  # a changed copy has it, and is the entry now: this one is as good as typed
                     self.is_said(said)
                 if home.troubled:
                     self.is_in_trouble(home)
