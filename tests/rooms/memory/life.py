@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from agents.src.errors import RevisionMoved, StorageEmptied, Unavailable, UnknownEntry
-from agents.src.memory import Deed, Direction, Document, Editor, Report, State, Sync, Write
+from agents.src.memory import Deed, Direction, Document, Editor, MemoryEntry, Report, State, Sync, Write
 from agents.src.services.replica import FolderReplica
 from tests.building import NOON
 from tests.rooms.memory import people
@@ -208,8 +208,7 @@ class Life(RuleBasedStateMachine):
         return {*self.store.live(SKILL).values(), *others}
 
     def known_to_the_store(self) -> set[str]:
-        entries = self.store.of(SKILL).values()
-        return {entry.text for entry in entries} | {past.text for entry in entries for past in entry.past}
+        return {text for entry in self.store.of(SKILL).values() for text in said_by(entry)}
 
     def put_back(self, home: Home, text: str | None) -> None:
         """The file becomes what it was, or nothing; the state is as it will be."""
@@ -520,10 +519,12 @@ class Life(RuleBasedStateMachine):
         self.repeated.update(home.loose, [text for text in people.texts_in(home.text) if text not in agreed])
 
     def is_purged(self, which: int) -> None:
-        """Only where nothing anywhere still knows better."""
-        dead = {entry.id: entry.rev for entry in self.store.of(SKILL).values() if entry.dead}
+        """Only where nothing anywhere still knows better: from an old copy, only a tombstone keeps what was deleted away."""
+        tombstones = [entry for entry in self.store.of(SKILL).values() if entry.dead]
+        dead, old = {entry.id: entry.rev for entry in tombstones}, {text for entry in tombstones for text in said_by(entry)}
         states = [self.state(home) for home in self.homes]
-        if all(not state.outbox and has_seen(state, dead) for state in states):
+        known = old & {text for home in self.homes for text in people.texts_in(home.text)}
+        if not known and all(not state.outbox and has_seen(state, dead) for state in states):
             HAPPENED["purges"] += bool(dead)
             self.late.clear()
             self.snapshots.clear()
@@ -592,6 +593,11 @@ class Life(RuleBasedStateMachine):
             assert set(live.values()) == {item.text for item in items}, (home.folder.name, live, home.text)
         assert self.must <= set(live.values()), self.must - set(live.values())
         assert not self.gone & set(live.values()), self.gone & set(live.values())
+
+
+def said_by(entry: MemoryEntry) -> set[str]:
+    """All that it ever said, as far as it knows."""
+    return {entry.text, *(past.text for past in entry.past)}
 
 
 def has_seen(state: State, dead: dict[str, str]) -> bool:
