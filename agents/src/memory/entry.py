@@ -21,6 +21,8 @@ class Past(Kept):
     source: str
     at: float
     dead: bool = False
+    writer: str = DIRECT
+    number: int = 0
 
 
 class MemoryEntry(Kept):
@@ -44,6 +46,11 @@ class MemoryEntry(Kept):
     writer: str = DIRECT
     number: int = 0
     of: int = 1
+
+    def last_push_of(self, writer: str) -> int:
+        """The highest of the writer's pushes with which it or an earlier revision came; 0: it knows of none."""
+        earlier = [past.number for past in self.past if past.writer == writer]
+        return max([*earlier, self.number if self.writer == writer else 0])
 
     def descends_from(self, rev: str) -> bool:
         """Whether that revision is this one, or one that it was made from."""
@@ -94,7 +101,16 @@ def begun(entry: MemoryEntry, by: str) -> MemoryEntry:
 
 def changed(entry: MemoryEntry, text: str | None, origin: Origin, section: str | None = None) -> MemoryEntry:
     """The entry with another text (also a dead one: it lives again); `None` makes it a tombstone."""
-    past = Past(rev=entry.rev, text=entry.text, author=entry.author, source=entry.source, at=entry.changed_at, dead=entry.dead)
+    past = Past(
+        rev=entry.rev,
+        text=entry.text,
+        author=entry.author,
+        source=entry.source,
+        at=entry.changed_at,
+        dead=entry.dead,
+        writer=entry.writer,
+        number=entry.number,
+    )
     update = {
         "text": entry.text if text is None else text,
         "section": entry.section if section is None else section,

@@ -455,7 +455,7 @@ class Life(RuleBasedStateMachine):
 
     def newer(self, state: State) -> bool:
         """Whether somebody else writes under its name."""
-        return any(entry.writer == state.writer and entry.number > state.number for entry in self.store.of(SKILL).values())
+        return any(entry.last_push_of(state.writer) > state.number for entry in self.store.of(SKILL).values())
 
     # Disasters
 

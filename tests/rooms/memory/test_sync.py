@@ -413,6 +413,22 @@ def test_a_state_that_is_used_twice_goes_on_under_two_names(house: House) -> Non
     assert sorted(laptop.facts) == sorted(twin.facts) == house.live
 
 
+def test_a_state_that_is_used_twice_is_noticed_though_all_that_the_other_wrote_was_changed_since(house: House) -> None:
+    laptop, desk = two_homes(house, "use uv", "use argon2")
+    twin = house.home("twin")
+    twin.sync()
+    for home in (laptop, twin):
+        house.db.tx.run("update replica set writer = 'local.same', number = 1 where key = ?", home.replica._key)
+    for home, old, new in ((laptop, "use uv", "use uv 1"), (desk, "use uv 1", "use uv 2"), (twin, "use argon2", "use bcrypt")):
+        home.sync(Direction.PULL)
+        home.text = home.text.replace(old, new)
+        home.sync()
+    assert moved(twin.replica.load()).writer.startswith("twin.")
+    for home in (laptop, desk):
+        home.sync()
+        assert home.facts == ["use uv 2", "use bcrypt"]
+
+
 # Interrupted and disturbed
 
 
