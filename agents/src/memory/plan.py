@@ -77,12 +77,19 @@ def plan(
         if isinstance(action, Agree) and agreed is not None and agreed.rev == action.theirs.rev:
             continue
         if isinstance(action, Split):
-            action = Split(action.theirs, action.mine, action.sibling, theirs.get(action.sibling))
+            action = _settled(action, theirs.get(action.sibling), heir=heir)
         if action is not None:
             actions[entry_id] = action
     # A sibling that the file does not have yet comes, or comes back, with the conflict, and not by itself.
     apart = {action.sibling for action in actions.values() if isinstance(action, Split)} - mine.keys()
     return {entry_id: action for entry_id, action in actions.items() if entry_id not in apart}
+
+
+def _settled(split: Split, known: MemoryEntry | None, *, heir: bool) -> Split | Take:
+    """With what is known of the sibling. An old copy brings no conflict back that was settled by deleting its text."""
+    if not heir and known is not None and known.dead and split.mine.text in known.texts_after(None):
+        return Take(split.theirs, split.mine)
+    return Split(split.theirs, split.mine, split.sibling, known)
 
 
 def decide(base: MemoryEntry | None, mine: Line | None, theirs: MemoryEntry | None, entry_id: str) -> Action | None:

@@ -101,6 +101,14 @@ def test_a_sibling_that_is_there_already_is_known() -> None:
     assert actions[ID] == Split(THEIRS, MINE, sibling, there)
 
 
+def test_an_old_copy_does_not_bring_a_settled_conflict_back() -> None:
+    sibling = sibling_id(ID, "use uv")
+    settled = changed(new_entry("planning", sibling, "use uv", "Tools", BOB), None, BOB)
+    there = {ID: THEIRS, sibling: settled}
+    assert plan({ID: OLD}, {ID: MINE}, there, heir=False) == {ID: Take(THEIRS, MINE), sibling: Agree(settled)}
+    assert plan({ID: OLD}, {ID: MINE}, there, heir=True) == {ID: Split(THEIRS, MINE, sibling, settled)}
+
+
 TEXTS = st.sampled_from(["a", "b", "c", "d"])
 STATES = st.none() | TEXTS
 

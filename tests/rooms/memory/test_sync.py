@@ -380,6 +380,21 @@ def test_an_old_copy_of_the_file_loses_nothing_and_brings_nothing_back(house: Ho
     assert sorted(laptop.facts) == house.live == ["50 fps", "use bcrypt"]
 
 
+def test_an_old_copy_of_the_file_does_not_bring_a_settled_conflict_back(house: House) -> None:
+    laptop, desk = two_homes(house, "use uv")
+    laptop.text = laptop.text.replace("use uv", "use poetry")
+    desk.text = old = desk.text.replace("use uv", "use pip")
+    laptop.sync()
+    desk.sync()
+    laptop.sync()
+    assert laptop.facts == ["use poetry", "use pip"]
+    laptop.text = "".join(line for line in laptop.text.splitlines(True) if "use pip" not in line)
+    laptop.sync()
+    desk.text = old
+    desk.sync()
+    assert desk.facts == laptop.facts == house.live == ["use poetry"]
+
+
 @pytest.mark.parametrize("direction", [Direction.PUSH, Direction.PULL])
 def test_an_old_copy_of_the_file_that_goes_one_way_first_loses_nothing_and_brings_nothing_back(
     house: House, direction: Direction
