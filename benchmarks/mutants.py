@@ -92,6 +92,18 @@ MUTANTS = [
         "if self.views.heir or not self.touches:",
         "if True:",
     ),
+    Mutant(
+        "an old copy brings back a conflict that was settled",
+        f"{ROOM}/plan.py",
+        "if not heir and known is not None and known.dead and",
+        "if known is () and",
+    ),
+    Mutant(
+        "later pushes of its own name are looked for in last revisions only",
+        f"{ROOM}/views.py",
+        "entry.last_push_of(state.writer) > state.number",
+        "entry.writer == state.writer and entry.number > state.number",
+    ),
     Mutant("a sibling comes twice", f"{ROOM}/plan.py", "if entry_id not in apart}", "}"),
     Mutant(
         "the base is not updated",
