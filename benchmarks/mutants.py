@@ -68,6 +68,42 @@ MUTANTS = [
         "if base is not None and _has_fallen_back(base, theirs):",
         "if False:",
     ),
+    Mutant(
+        "a shared memory that went another way counts as made from the base",
+        f"{ROOM}/plan.py",
+        "if base is not None and theirs.is_apart_from(base.rev):",
+        "if False:",
+    ),
+    Mutant(
+        "what is written again after a purge is deleted",
+        f"{ROOM}/plan.py",
+        "return not base.dead and not theirs.dead and theirs.text",
+        "return theirs.text",
+    ),
+    Mutant(
+        "first revisions come back",
+        f"{ROOM}/entry.py",
+        'return entry.model_copy(update={"rev": revision(by, entry.text, dead=False)})',
+        "return entry",
+    ),
+    Mutant(
+        "a file from elsewhere that goes one way first is made from the base",
+        f"{ROOM}/draft.py",
+        "if self.views.heir or not self.touches:",
+        "if True:",
+    ),
+    Mutant(
+        "an old copy brings back a conflict that was settled",
+        f"{ROOM}/plan.py",
+        "if not heir and known is not None and known.dead and",
+        "if known is () and",
+    ),
+    Mutant(
+        "later pushes of its own name are looked for in last revisions only",
+        f"{ROOM}/views.py",
+        "entry.last_push_of(state.writer) > state.number",
+        "entry.writer == state.writer and entry.number > state.number",
+    ),
     Mutant("a sibling comes twice", f"{ROOM}/plan.py", "if entry_id not in apart}", "}"),
     Mutant(
         "the base is not updated",
@@ -183,12 +219,14 @@ def noticed_by_steps(folder: Path) -> str | None:
     """The first test that fails."""
     command = ["-m", "pytest", "-x", "-p", "no:cacheprovider", "-k", "not postgres", *STEPS]
     done = run(folder, command)
-    found = re.search(r"^(?:FAILED|ERROR) \S*?(?:::(\w+)|(test_\w+)\.py)", done.stdout, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) (?:\S*?::(\w+)|\S*?(test_\w+)\.py)", done.stdout, re.MULTILINE)
     return (found[1] or found[2]) if found else None if done.returncode == 0 else "does not run"
 
 
 def noticed_by_lives(folder: Path, histories: int) -> str | None:
     """The last line of what they say."""
+    if not histories:
+        return None
     done = run(folder, ["-c", LIFE.format(histories)])
     if done.returncode == 0:
         return None
@@ -206,7 +244,7 @@ def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", default=[], help="words of a name")
-    parser.add_argument("--histories", type=int, default=600)
+    parser.add_argument("--histories", type=int, default=600, help="0: the steps alone")
     wanted = parser.parse_args()
     chosen = [mutant for mutant in MUTANTS if not wanted.only or any(words in mutant.name for words in wanted.only)]
     print(f"| what is broken | noticed by the steps | by {wanted.histories} lives | s |\n|---|---|---|---|", flush=True)

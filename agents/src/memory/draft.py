@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from agents.src.memory.admission import Inspect
 from agents.src.memory.document import normalised
-from agents.src.memory.entry import MemoryEntry, Origin, changed, new_entry
+from agents.src.memory.entry import MemoryEntry, Origin, begun, changed, new_entry
 from agents.src.memory.plan import Action, Agree, Line, Push, Split, Take, plan
 from agents.src.memory.replica import Advance, Sent
 from agents.src.memory.report import Deed, Direction, Step
@@ -130,12 +130,26 @@ class Draft:
         return bool(self.rewrite.needed or self.sent or learned or stranger)
 
     @property
+    def _left(self) -> dict[str, MemoryEntry]:
+        """What the base must not hold once a file from elsewhere counts as made from it, because this sync goes one way only.
+
+        A line that is missing there would be one that was deleted, and an old one that is to go, one that was written.
+        """
+        if self.views.heir or not self.touches:
+            return {}
+        waiting, base = {step.id for step in self.waiting}, self.views.state.base
+        missing = {entry_id for entry_id, entry in base.items() if entry_id not in self._mine and not entry.dead}
+        return {entry_id: self.views.theirs[entry_id] for entry_id in base if entry_id in (waiting | missing) - self.base.keys()}
+
+    @property
     def advance(self) -> Advance:
         """The step of the base. Writes are numbered as pushes of up to MOST_WRITES."""
         sent = [one for start in range(0, len(self.sent), MOST_WRITES) for one in self._numbered(start)]
         number = sent[-1].entry.number if sent else None
-        aside = {entry_id: entry for entry_id, entry in self.views.fresh.items() if self._is_news(entry_id, entry)}
-        return Advance(base=self.base, aside=aside, seen=self.views.marks, sent=tuple(sent), number=number)
+        left = self._left
+        base = {**dict.fromkeys(left), **self.base}
+        aside = {entry_id: entry for entry_id, entry in self.views.fresh.items() if self._is_news(entry_id, entry)} | left
+        return Advance(base=base, aside=aside, seen=self.views.marks, sent=tuple(sent), number=number)
 
     def _is_news(self, entry_id: str, entry: MemoryEntry) -> bool:
         state = self.views.state
@@ -144,5 +158,7 @@ class Draft:
 
     def _numbered(self, start: int) -> list[Sent]:
         state, batch = self.views.state, self.sent[start : start + MOST_WRITES]
-        stamp = {"writer": state.writer, "number": state.number + 1 + start // MOST_WRITES, "of": len(batch)}
-        return [Sent(entry=one.entry.model_copy(update=stamp), expects=one.expects) for one in batch]
+        number = state.number + 1 + start // MOST_WRITES
+        stamp = {"writer": state.writer, "number": number, "of": len(batch)}
+        own = [one.entry if one.entry.past else begun(one.entry, f"{state.writer}/{number}") for one in batch]
+        return [Sent(entry=entry.model_copy(update=stamp), expects=one.expects) for entry, one in zip(own, batch, strict=True)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from agents.src.clock import Clock
 from agents.src.errors import RevisionMoved, UnknownEntry
 from agents.src.memory.admission import Inspect, admitted, admitted_section
-from agents.src.memory.entry import MemoryEntry, Origin, changed, new_entry
+from agents.src.memory.entry import MemoryEntry, Origin, begun, changed, new_entry
 from agents.src.memory.identity import entry_id
 from agents.src.memory.store import MemoryStore, Write
 
@@ -47,9 +47,11 @@ class Editor:
                 taken.append(which)
                 continue
             origin = Origin(author, self.source, self.clock.now())
-            made = changed(there, text, origin, section) if there else new_entry(skill, which, text, section, origin)
+            new = begun(new_entry(skill, which, text, section, origin), self.clock.new_id())
+            made = changed(there, text, origin, section) if there else new
             stands = (await self.store.write([Write(made, there.rev if there else None)])).get(which)
-            if stands is not None and stands.descends_from(made.rev):
+            added_by_others = there is None and stands is not None and text in stands.texts_after(None)
+            if stands is not None and (added_by_others or stands.descends_from(made.rev)):
                 return stands, True
 
     async def edit(self, skill: str, which: str, rev: str | None, text: str, author: str) -> MemoryEntry:

@@ -21,6 +21,8 @@ class Past(Kept):
     source: str
     at: float
     dead: bool = False
+    writer: str = DIRECT
+    number: int = 0
 
 
 class MemoryEntry(Kept):
@@ -45,9 +47,18 @@ class MemoryEntry(Kept):
     number: int = 0
     of: int = 1
 
+    def last_push_of(self, writer: str) -> int:
+        """The highest of the writer's pushes with which it or an earlier revision came; 0: it knows of none."""
+        earlier = [past.number for past in self.past if past.writer == writer]
+        return max([*earlier, self.number if self.writer == writer else 0])
+
     def descends_from(self, rev: str) -> bool:
         """Whether that revision is this one, or one that it was made from."""
         return rev == self.rev or any(past.rev == rev for past in self.past)
+
+    def is_apart_from(self, rev: str) -> bool:
+        """Whether it surely was not made from that revision: all of its past is known, and that is not in it."""
+        return len(self.past) < REMEMBERED_ANCESTORS and not self.descends_from(rev)
 
     def texts_after(self, rev: str | None) -> frozenset[str]:
         """Live texts it had after that revision, its own included; all that are known where that revision is not."""
@@ -80,9 +91,26 @@ def new_entry(skill: str, entry_id: str, text: str, section: str, origin: Origin
     )
 
 
+def begun(entry: MemoryEntry, by: str) -> MemoryEntry:
+    """A new entry with a revision that is no other's: what is written again when all trace of it is gone is not what it was.
+
+    `by`: what no other is made by.
+    """
+    return entry.model_copy(update={"rev": revision(by, entry.text, dead=False)})
+
+
 def changed(entry: MemoryEntry, text: str | None, origin: Origin, section: str | None = None) -> MemoryEntry:
     """The entry with another text (also a dead one: it lives again); `None` makes it a tombstone."""
-    past = Past(rev=entry.rev, text=entry.text, author=entry.author, source=entry.source, at=entry.changed_at, dead=entry.dead)
+    past = Past(
+        rev=entry.rev,
+        text=entry.text,
+        author=entry.author,
+        source=entry.source,
+        at=entry.changed_at,
+        dead=entry.dead,
+        writer=entry.writer,
+        number=entry.number,
+    )
     update = {
         "text": entry.text if text is None else text,
         "section": entry.section if section is None else section,

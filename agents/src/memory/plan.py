@@ -77,12 +77,19 @@ def plan(
         if isinstance(action, Agree) and agreed is not None and agreed.rev == action.theirs.rev:
             continue
         if isinstance(action, Split):
-            action = Split(action.theirs, action.mine, action.sibling, theirs.get(action.sibling))
+            action = _settled(action, theirs.get(action.sibling), heir=heir)
         if action is not None:
             actions[entry_id] = action
     # A sibling that the file does not have yet comes, or comes back, with the conflict, and not by itself.
     apart = {action.sibling for action in actions.values() if isinstance(action, Split)} - mine.keys()
     return {entry_id: action for entry_id, action in actions.items() if entry_id not in apart}
+
+
+def _settled(split: Split, known: MemoryEntry | None, *, heir: bool) -> Split | Take:
+    """With what is known of the sibling. An old copy brings no conflict back that was settled by deleting its text."""
+    if not heir and known is not None and known.dead and split.mine.text in known.texts_after(None):
+        return Take(split.theirs, split.mine)
+    return Split(split.theirs, split.mine, split.sibling, known)
 
 
 def decide(base: MemoryEntry | None, mine: Line | None, theirs: MemoryEntry | None, entry_id: str) -> Action | None:
@@ -91,6 +98,8 @@ def decide(base: MemoryEntry | None, mine: Line | None, theirs: MemoryEntry | No
         return Push(entry_id, mine, None) if mine else None
     if base is not None and _has_fallen_back(base, theirs):
         return _brought_up(mine, theirs)
+    if base is not None and theirs.is_apart_from(base.rev):
+        base = None  # theirs was not made from what was agreed on, which tells nothing then about who changed what
     if mine is None:
         return _missing(base, theirs)
     if theirs.dead:
@@ -100,7 +109,13 @@ def decide(base: MemoryEntry | None, mine: Line | None, theirs: MemoryEntry | No
 
 def _has_fallen_back(base: MemoryEntry, theirs: MemoryEntry) -> bool:
     """Whether there is what had been before what was agreed on: the shared memory was restored, or emptied and filled anew."""
-    return not theirs.descends_from(base.rev) and (base.descends_from(theirs.rev) or theirs.text in base.texts_after(None))
+    restored = base.rev != theirs.rev and base.descends_from(theirs.rev)
+    return restored or (theirs.is_apart_from(base.rev) and _is_older(base, theirs))
+
+
+def _is_older(base: MemoryEntry, theirs: MemoryEntry) -> bool:
+    """What was deleted before is not: without its tombstone, nothing tells an old copy from what somebody wrote again."""
+    return not base.dead and not theirs.dead and theirs.text in base.texts_after(None)
 
 
 def _brought_up(mine: Line | None, theirs: MemoryEntry) -> Action:

@@ -67,7 +67,7 @@ class Lookout:
         state = await self._repaired(replica, document)
         self._check_file(replica.skill, document, state)
         pulled = await self.store.changes(replica.skill, state.seen)
-        if any(entry.writer == state.writer and entry.number > state.number for entry in pulled):
+        if any(entry.last_push_of(state.writer) > state.number for entry in pulled):
             state = await self._under_a_new_name(replica, state)
         state, fresh = await self._checked(replica, state, {entry.id: entry for entry in pulled})
         theirs = {**state.base, **state.aside, **fresh}

@@ -12,9 +12,8 @@ import asyncio
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Coroutine, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Collection, Coroutine, Generator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from agents.src.memory import DIRECT, MOST_WRITES, Hit, Mark, MemoryEntry, MemoryPage, MemoryStore, Write
 from agents.src.services.database import Db, Tx, Watcher, migrate
@@ -186,14 +185,7 @@ class AtOnce:
         return Done(func(*args))
 
 
-@contextmanager
-def at_once() -> Iterator[None]:
-    before = asyncio._get_running_loop()
-    asyncio._set_running_loop(cast(Any, AtOnce()))
-    try:
-        yield
-    finally:
-        asyncio._set_running_loop(before)
+AT_ONCE: Any = AtOnce()
 
 
 class PatientClock(SteppedClock):
@@ -248,13 +240,16 @@ class Mover:
         self._move(lambda: self._work.throw(error))
 
     def _move(self, move: Callable[[], Any]) -> None:
+        before = asyncio._get_running_loop()
+        asyncio._set_running_loop(AT_ONCE)
         try:
-            with at_once():
-                self.at = move().name
+            self.at = move().name
         except StopIteration as end:
             self.done, self.result = True, end.value
         except BaseException as error:  # noqa: BLE001  # it is kept for whoever asks
             self.done, self.error = True, error
+        finally:
+            asyncio._set_running_loop(before)
 
     def finish(self) -> Any:
         """Moves on to the end; what it gave. Raises what it raised."""

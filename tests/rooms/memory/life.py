@@ -4,8 +4,6 @@ python -m tests.rooms.memory.life --examples 50000 [--seed N] [--steps 20] [--pr
 """
 
 import argparse
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,13 +19,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from agents.src.errors import RevisionMoved, StorageEmptied, Unavailable, UnknownEntry
-from agents.src.memory import Deed, Direction, Document, Editor, Report, State, Sync, Write
+from agents.src.memory import Deed, Direction, Document, Editor, MemoryEntry, Report, State, Sync, Write
 from agents.src.services.replica import FolderReplica
 from tests.building import NOON
 from tests.rooms.memory import people
 from tests.rooms.memory.house import InlineDb, MemoryInMemory, Mover, PatientClock, Stepwise, Waited, moved, open_eyes
 
 SKILL = "planning"
+NOWHERE = Path("/nowhere")
 DAY = 86400.0
 FEW = 3
 ROUNDS = 12
@@ -43,21 +42,33 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-class Unlocked(FolderReplica):
-    """Without the lock, which costs a fifth of all time: here no two syncs of one file meet. `test_replica.py` tries it."""
+class Paperless(FolderReplica):
+    """Its file is in memory, and there is no lock: they cost more than half of all time. `test_replica.py` tries both."""
+
+    text: str | None = None
+    writes = 0
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
-        yield
+        yield  # here no two syncs of one file meet
+
+    async def read(self) -> str | None:
+        return self.text
+
+    async def write(self, text: str, over: str | None) -> bool:
+        self.writes += 1
+        if self.text != over:
+            return False
+        self.text = text
+        return True
 
 
 @dataclass
 class Home:
     """A replica, and what its owner did since it was last in step."""
 
-    folder: Path
-    replica: FolderReplica
-    key: str
+    name: str
+    replica: Paperless
     away: list[str] = field(default_factory=list)
     """Texts that were taken out here and are not known to be out everywhere."""
     loose: list[str] = field(default_factory=list)
@@ -66,12 +77,12 @@ class Home:
     """Its base does not belong to its file: what is missing there was not deleted."""
 
     @property
-    def path(self) -> Path:
-        return self.folder / "memory.md"
+    def text(self) -> str | None:
+        return self.replica.text
 
     @property
-    def text(self) -> str | None:
-        return self.path.read_bytes().decode() if self.path.exists() else None
+    def key(self) -> str:
+        return self.replica._key
 
 
 @dataclass
@@ -92,8 +103,6 @@ class Fault:
 class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        shm = Path("/dev/shm")
-        self.root = Path(tempfile.mkdtemp(prefix="modal-invoke-memory-", dir=shm if shm.is_dir() else None))
         self.clock = PatientClock(NOON)
         self.db = InlineDb()
         self.store = self.new_store()
@@ -114,7 +123,6 @@ class Life(RuleBasedStateMachine):
                 HAPPENED["histories"] += 1
         finally:
             self.db.tx.connection.close()
-            shutil.rmtree(self.root)
 
     def new_store(self) -> Any:
         """A `MemoryStore` that also shows everything, as `MemoryInMemory` does."""
@@ -127,17 +135,14 @@ class Life(RuleBasedStateMachine):
         for _ in range(number):
             self.make_home()
         if windows:
-            self.homes[0].path.write_bytes(b"# Memory\r\n\r\nProse first.\r\n")
+            self.save(self.homes[0], "# Memory\r\n\r\nProse first.\r\n")
         if known:
             self.types(0, 9, known, lines=False)
             self.everyone_syncs(0)
 
     def make_home(self) -> Home:
         name = f"home-{len(self.homes)}"
-        folder = self.root / name
-        folder.mkdir()
-        replica = Unlocked(folder, SKILL, self.db, self.clock, name, "local", locks=self.root / "locks")
-        home = Home(folder, replica, replica._key)
+        home = Home(name, Paperless(NOWHERE, SKILL, self.db, self.clock, name, "local", locks=NOWHERE))
         self.homes.append(home)
         return home
 
@@ -208,8 +213,7 @@ class Life(RuleBasedStateMachine):
         return {*self.store.live(SKILL).values(), *others}
 
     def known_to_the_store(self) -> set[str]:
-        entries = self.store.of(SKILL).values()
-        return {entry.text for entry in entries} | {past.text for entry in entries for past in entry.past}
+        return {text for entry in self.store.of(SKILL).values() for text in said_by(entry)}
 
     def put_back(self, home: Home, text: str | None) -> None:
         """The file becomes what it was, or nothing; the state is as it will be."""
@@ -217,18 +221,17 @@ class Life(RuleBasedStateMachine):
         safe, known = self.safe_elsewhere(home), self.known_to_the_store()
         self.may_be([one for one in before if one not in after and one not in safe])
         self.may_be([one for one in after if one in self.gone and one not in known])
-        base = [entry.text for entry in self.state(home).base.values() if not entry.dead]
-        self.may_be([one for one in base if one not in after])
+        generation = Document.parse(text or "").generation
+        state = self.state(home).at(generation)
+        if generation is not None and generation == state.generation:  # what is missing there counts as deleted
+            self.may_be([entry.text for entry in state.base.values() if not entry.dead and entry.text not in after])
         self.is_in_trouble(home)
-        if text is None:
-            home.path.unlink(missing_ok=True)
-        else:
-            home.path.write_bytes(text.encode())
+        self.save(home, text)
 
     # People
 
-    def save(self, home: Home, text: str) -> None:
-        home.path.write_bytes(text.encode())
+    def save(self, home: Home, text: str | None) -> None:
+        home.replica.text = text
 
     @rule(who=st.integers(0, 3), pick=st.integers(0, 15), number=st.integers(1, 3), lines=st.booleans())
     def types(self, who: int, pick: int, number: int, lines: bool) -> None:
@@ -299,8 +302,10 @@ class Life(RuleBasedStateMachine):
             case "move":
                 text = people.shifted(text, pick, where)
             case "strip":
-                text = people.stripped(text, pick)
+                marker, text = people.marker_at(text, pick), people.stripped(text, pick)
                 home.loose.append(said)
+                if marker and marker in text:  # a changed copy has it, and is the entry now: this one is as good as typed
+                    self.is_said(said)
                 if home.troubled:
                     self.is_in_trouble(home)
             case "copy":
@@ -450,7 +455,7 @@ class Life(RuleBasedStateMachine):
 
     def newer(self, state: State) -> bool:
         """Whether somebody else writes under its name."""
-        return any(entry.writer == state.writer and entry.number > state.number for entry in self.store.of(SKILL).values())
+        return any(entry.last_push_of(state.writer) > state.number for entry in self.store.of(SKILL).values())
 
     # Disasters
 
@@ -508,18 +513,19 @@ class Life(RuleBasedStateMachine):
         HAPPENED["twins"] += 1
         home = self.home(who)
         twin = self.make_home()
-        if home.text is not None:
-            twin.path.write_bytes(home.text.encode())
+        self.save(twin, home.text)
         self.put_rows(twin, self.rows(home))
         twin.away, twin.loose, twin.troubled = [*home.away], [*home.loose], home.troubled
         agreed = {entry.text for entry in self.state(home).base.values() if not entry.dead}
         self.repeated.update(home.loose, [text for text in people.texts_in(home.text) if text not in agreed])
 
     def is_purged(self, which: int) -> None:
-        """Only where nothing anywhere still knows better."""
-        dead = {entry.id: entry.rev for entry in self.store.of(SKILL).values() if entry.dead}
+        """Only where nothing anywhere still knows better: from an old copy, only a tombstone keeps what was deleted away."""
+        tombstones = [entry for entry in self.store.of(SKILL).values() if entry.dead]
+        dead, old = {entry.id: entry.rev for entry in tombstones}, {text for entry in tombstones for text in said_by(entry)}
         states = [self.state(home) for home in self.homes]
-        if all(not state.outbox and has_seen(state, dead) for state in states):
+        known = old & {text for home in self.homes for text in people.texts_in(home.text)}
+        if not known and all(not state.outbox and has_seen(state, dead) for state in states):
             HAPPENED["purges"] += bool(dead)
             self.late.clear()
             self.snapshots.clear()
@@ -554,7 +560,7 @@ class Life(RuleBasedStateMachine):
         """Whether there was anything to do."""
         text, state, entries = home.text, self.state(home), self.store.of(SKILL)
         away, loose = len(home.away), len(home.loose)
-        stamp = home.path.stat() if text is not None else None
+        writes = home.replica.writes
         try:
             report = moved(self.sync().run(home.replica))
         except StorageEmptied:
@@ -562,9 +568,7 @@ class Life(RuleBasedStateMachine):
             return True
         self.is_in_step(home, away, loose)
         calm = report.in_step and home.text == text and self.store.of(SKILL) == entries
-        if calm and stamp:
-            now = home.path.stat()
-            assert (now.st_mtime_ns, now.st_ino) == (stamp.st_mtime_ns, stamp.st_ino)
+        assert not calm or home.replica.writes == writes
         return not calm or self.state(home) != state
 
     def force(self, home: Home) -> None:
@@ -584,10 +588,15 @@ class Life(RuleBasedStateMachine):
         for home in self.homes:
             items = people.parsed(home.text or "").items
             here = {(item.id, item.text) for item in items}
-            assert live.items() <= here, (home.folder.name, live, home.text)
-            assert set(live.values()) == {item.text for item in items}, (home.folder.name, live, home.text)
+            assert live.items() <= here, (home.name, live, home.text)
+            assert set(live.values()) == {item.text for item in items}, (home.name, live, home.text)
         assert self.must <= set(live.values()), self.must - set(live.values())
         assert not self.gone & set(live.values()), self.gone & set(live.values())
+
+
+def said_by(entry: MemoryEntry) -> set[str]:
+    """All that it ever said, as far as it knows."""
+    return {entry.text, *(past.text for past in entry.past)}
 
 
 def has_seen(state: State, dead: dict[str, str]) -> bool:

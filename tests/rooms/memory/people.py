@@ -131,3 +131,8 @@ def start_of(text: str, pick: int) -> int:
 def said_at(text: str, pick: int) -> str:
     items = parsed(text).items
     return items[pick % len(items)].text
+
+
+def marker_at(text: str, pick: int) -> str:
+    found = MARKER.search(text.replace("\r\n", "\n").split("\n")[start_of(text, pick)])
+    return found[0] if found else ""

@@ -216,3 +216,15 @@ def test_marks_tell_how_far_others_were_seen_and_nothing_of_oneself() -> None:
     assert a_draft(views).advance.seen == {"cloud.1": (3, True), "cloud.2": (3, False)}
     known = replace(views.state, seen={"cloud.1": Mark(3, True), "cloud.2": Mark(3, False)})
     assert a_draft(replace(views, state=known)).advance.seen == {}
+
+
+def test_what_waits_in_a_file_from_elsewhere_is_not_agreed_on_any_more() -> None:
+    """Else the lines that it does not have would count as deleted, once the file is the base's."""
+    dead = changed(ARGON, None, BOB)
+    views = the_views(marked(UV, ARGON, text="- new\n"), [UV, dead, FPS], [], heir=False)
+    pushed = a_draft(views, Direction.PUSH)
+    assert [(step.deed, step.id) for step in pushed.waiting] == [(Deed.DROP, ARGON.id), (Deed.FETCH, FPS.id)]
+    assert pushed.advance.base == {ARGON.id: None, FPS.id: None}
+    assert pushed.advance.aside == {ARGON.id: dead, FPS.id: FPS}
+    assert a_draft(views).advance.aside == {}
+    assert a_draft(the_views(marked(UV), [UV, FPS], []), Direction.PULL).advance.base == {}

@@ -16,6 +16,9 @@ DEAD = changed(OLD, None, BOB)
 SAME = Line("use pip", "Tools")
 ANEW = OLD.model_copy(update={"rev": "0" * 16})
 """Put there by somebody who knows nothing of what came later."""
+PDM = Line("use pdm")
+APART = changed(OLD, "use pdm", ADA)
+"""Agreed on here, before the shared memory was emptied and filled anew by somebody who did not know it."""
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,17 @@ ANEW = OLD.model_copy(update={"rev": "0" * 16})
         (THEIRS, Line("use poetry"), ANEW, Push(ID, Line("use poetry"), ANEW)),
         (OLD, MINE, ANEW, Push(ID, MINE, ANEW)),
         (OLD, None, ANEW, Push(ID, None, ANEW)),
+        # but what was deleted may have been written again, and what was deleted there is deleted
+        (DEAD, None, ANEW, Take(ANEW, None)),
+        (OLD, SAME, changed(ANEW, None, BOB), Take(changed(ANEW, None, BOB), SAME)),
+        (OLD, MINE, changed(ANEW, None, BOB), Push(ID, MINE, changed(ANEW, None, BOB))),
+        # it has become something else, and not from what was agreed on: both are kept
+        (APART, PDM, THEIRS, Split(THEIRS, PDM, sibling_id(ID, "use pdm"), None)),
+        (APART, MINE, THEIRS, Split(THEIRS, MINE, sibling_id(ID, "use uv"), None)),
+        (APART, SAME, THEIRS, Take(THEIRS, SAME)),
+        (APART, None, THEIRS, Take(THEIRS, None)),
+        (APART, PDM, changed(THEIRS, None, BOB), Push(ID, PDM, changed(THEIRS, None, BOB))),
+        (APART, None, changed(THEIRS, None, BOB), Agree(changed(THEIRS, None, BOB))),
         # on neither side there is anything
         (None, None, None, None),
         (OLD, None, None, None),
@@ -87,14 +101,22 @@ def test_a_sibling_that_is_there_already_is_known() -> None:
     assert actions[ID] == Split(THEIRS, MINE, sibling, there)
 
 
+def test_an_old_copy_does_not_bring_a_settled_conflict_back() -> None:
+    sibling = sibling_id(ID, "use uv")
+    settled = changed(new_entry("planning", sibling, "use uv", "Tools", BOB), None, BOB)
+    there = {ID: THEIRS, sibling: settled}
+    assert plan({ID: OLD}, {ID: MINE}, there, heir=False) == {ID: Take(THEIRS, MINE), sibling: Agree(settled)}
+    assert plan({ID: OLD}, {ID: MINE}, there, heir=True) == {ID: Split(THEIRS, MINE, sibling, settled)}
+
+
 TEXTS = st.sampled_from(["a", "b", "c", "d"])
 STATES = st.none() | TEXTS
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[MemoryEntry]:
+def histories(draw: st.DrawFn, begin: MemoryEntry | None = None) -> list[MemoryEntry]:
     """One entry's revisions, oldest first."""
-    made = [new_entry("planning", ID, draw(TEXTS), "", ADA)]
+    made = [begin or new_entry("planning", ID, draw(TEXTS), "", ADA)]
     for text in draw(st.lists(STATES, max_size=4)):
         if text is not None or not made[-1].dead:
             made.append(changed(made[-1], text, BOB))
@@ -129,6 +151,28 @@ def test_no_text_is_lost_and_none_comes_back(revisions: list[MemoryEntry], data:
     assert texts <= {mine, theirs.text} - {None}
     if theirs.dead and mine is not None and mine == was and theirs.rev != (base.rev if base else ""):
         assert not texts, "what was deleted there came back"
+
+
+@given(common=histories(), data=st.data(), mine=STATES)
+def test_no_text_is_lost_where_the_shared_memory_went_another_way(
+    common: list[MemoryEntry], data: st.DataObject, mine: str | None
+) -> None:
+    """What was agreed on is not what the shared memory has been made from: it was emptied, or put back to an earlier day."""
+    base, theirs = data.draw(histories(common[-1]))[-1], data.draw(histories(common[-1]))[-1]
+    texts = outcome(base, Line(mine) if mine is not None else None, theirs)
+    if base.rev != theirs.rev and not theirs.descends_from(base.rev):
+        assert mine in {*texts, *theirs.texts_after(None), None}, "what stands here is lost"
+        assert theirs.dead or theirs.text in texts | base.texts_after(None), "what was written there is lost"
+    assert texts <= {mine, theirs.text} - {None}
+
+
+def test_what_was_changed_more_often_than_an_entry_remembers_is_no_other_entry() -> None:
+    theirs = OLD
+    for number in range(20):
+        theirs = changed(theirs, f"use pip {number}", BOB)
+    assert decide(OLD, SAME, theirs, ID) == Take(theirs, SAME)
+    back = changed(theirs, "use pip", BOB)
+    assert decide(THEIRS, Line("use poetry"), back, ID) == Take(back, Line("use poetry"))
 
 
 @given(was=TEXTS, one=STATES, other=STATES)

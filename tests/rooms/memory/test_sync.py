@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 
 from agents.src.errors import StorageEmptied, Unavailable
-from agents.src.memory import DIRECT, Deed, Direction, Document, Editor, Origin, Report, Sync, Write, entry_id, sibling_id
+from agents.src.memory import (
+    DIRECT,
+    Deed,
+    Direction,
+    Document,
+    Editor,
+    Origin,
+    Report,
+    Sync,
+    Write,
+    changed,
+    entry_id,
+    sibling_id,
+)
 from agents.src.services.replica import FolderReplica
 from agents.src.services.secrets import looks_secret
 from tests.building import NOON
@@ -308,6 +321,34 @@ def test_a_shared_memory_that_was_put_back_to_an_earlier_day_is_brought_up_again
     assert house.live == laptop.facts == ["use uv, never pip"]
 
 
+def test_a_shared_memory_that_was_filled_anew_by_somebody_who_knew_less_takes_no_text_away(house: House) -> None:
+    laptop, desk = two_homes(house, "use uv")
+    moved(house.editor.edit(SKILL, entry_id(SKILL, "use uv"), None, "use poetry", "bob"))
+    desk.sync()
+    assert desk.facts == ["use poetry"]
+    house.store.entries.clear()
+    laptop.sync()
+    laptop.text = laptop.text.replace("use uv", "use pip")
+    laptop.sync()
+    assert desk.deeds() == [("conflict", "use poetry")]
+    laptop.sync()
+    assert house.live == sorted(laptop.facts) == sorted(desk.facts) == ["use pip", "use poetry"]
+
+
+def test_what_is_written_again_after_its_tombstone_was_removed_stays(house: House) -> None:
+    laptop, desk = two_homes(house, "use uv", "use argon2")
+    laptop.text = laptop.text.replace("- use uv", "<!-- -->")
+    laptop.sync()
+    laptop.text += "- 50 fps\n"
+    laptop.sync()
+    desk.sync()
+    assert moved(house.store.purge(house.clock.time + 1)) == 1
+    desk.text += "- use uv\n"
+    for home in (desk, laptop):
+        home.sync()
+        assert sorted(home.facts) == house.live == ["50 fps", "use argon2", "use uv"]
+
+
 # Files and states from elsewhere
 
 
@@ -339,6 +380,37 @@ def test_an_old_copy_of_the_file_loses_nothing_and_brings_nothing_back(house: Ho
     assert sorted(laptop.facts) == house.live == ["50 fps", "use bcrypt"]
 
 
+def test_an_old_copy_of_the_file_does_not_bring_a_settled_conflict_back(house: House) -> None:
+    laptop, desk = two_homes(house, "use uv")
+    laptop.text = laptop.text.replace("use uv", "use poetry")
+    desk.text = old = desk.text.replace("use uv", "use pip")
+    laptop.sync()
+    desk.sync()
+    laptop.sync()
+    assert laptop.facts == ["use poetry", "use pip"]
+    laptop.text = "".join(line for line in laptop.text.splitlines(True) if "use pip" not in line)
+    laptop.sync()
+    desk.text = old
+    desk.sync()
+    assert desk.facts == laptop.facts == house.live == ["use poetry"]
+
+
+@pytest.mark.parametrize("direction", [Direction.PUSH, Direction.PULL])
+def test_an_old_copy_of_the_file_that_goes_one_way_first_loses_nothing_and_brings_nothing_back(
+    house: House, direction: Direction
+) -> None:
+    laptop, desk = two_homes(house, "use uv", "use argon2")
+    old = laptop.text
+    laptop.text = old.replace("- use uv", "- 50 fps\n- use poetry\n<!-- -->")
+    laptop.sync()
+    assert house.live == ["50 fps", "use argon2", "use poetry"]
+    laptop.text = old.replace("- use argon2", "- typed now\n- use argon2")
+    laptop.sync(direction)
+    for home in (laptop, desk):
+        home.sync()
+        assert sorted(home.facts) == house.live == ["50 fps", "typed now", "use argon2", "use poetry"]
+
+
 def test_a_state_that_is_used_twice_goes_on_under_two_names(house: House) -> None:
     laptop, _ = two_homes(house, "use uv")
     twin = house.home("twin", laptop.text)
@@ -354,6 +426,22 @@ def test_a_state_that_is_used_twice_goes_on_under_two_names(house: House) -> Non
     assert names["from the twin"].startswith("twin.")
     laptop.sync()
     assert sorted(laptop.facts) == sorted(twin.facts) == house.live
+
+
+def test_a_state_that_is_used_twice_is_noticed_though_all_that_the_other_wrote_was_changed_since(house: House) -> None:
+    laptop, desk = two_homes(house, "use uv", "use argon2")
+    twin = house.home("twin")
+    twin.sync()
+    for home in (laptop, twin):
+        house.db.tx.run("update replica set writer = 'local.same', number = 1 where key = ?", home.replica._key)
+    for home, old, new in ((laptop, "use uv", "use uv 1"), (desk, "use uv 1", "use uv 2"), (twin, "use argon2", "use bcrypt")):
+        home.sync(Direction.PULL)
+        home.text = home.text.replace(old, new)
+        home.sync()
+    assert moved(twin.replica.load()).writer.startswith("twin.")
+    for home in (laptop, desk):
+        home.sync()
+        assert home.facts == ["use uv 2", "use bcrypt"]
 
 
 # Interrupted and disturbed
@@ -493,7 +581,8 @@ def test_a_comparison_finds_what_no_pull_brought(house: House) -> None:
     hidden = entry.model_copy(update={"id": which, "text": "hidden", "rev": "f" * 16})
     house.store.entries[SKILL, which] = hidden
     assert desk.deeds() == [("fetch", "hidden")], "another number of entries"
-    house.store.entries[SKILL, which] = hidden.model_copy(update={"text": "hidden 2", "rev": "e" * 16, "past": ()})
+    place = {"writer": hidden.writer, "number": hidden.number}
+    house.store.entries[SKILL, which] = changed(hidden, "hidden 2", Origin("ada", "local", NOON)).model_copy(update=place)
     assert laptop.deeds() == [("fetch", "hidden 2")]
     assert desk.deeds() == []
     house.clock.time += DAY
