@@ -166,7 +166,8 @@ class Parts:
     store: TaskStore
     questions: QuestionStore
     answering: Answering
-    escalation: Escalation | None
+    escalation: Escalation
+    """Of a process that runs its own tasks only (`solo`), whoever submits one there opens it for that one."""
     files: FileStore
     tokens: TokenStore
     dispatcher: Dispatcher
@@ -182,15 +183,14 @@ class Parts:
             await self.worker.open()
         if self.solo:
             self.solo.open()
-        if self.escalation:
+        else:
             self.escalation.open()
         self.keeping.open()
 
     async def close(self) -> None:
         """Ends open streams, gives running tasks back, keeps what they learned, and closes the database."""
         self.hub.close()
-        if self.escalation:
-            await self.escalation.close()
+        await self.escalation.close()
         if self.worker:
             await self.worker.close()
         if self.solo:
@@ -254,7 +254,7 @@ def bootstrap(
     assert chosen is not None  # one of the three, by the lines above
     dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, settings.task_timeout_seconds)
     answering = Answering(questions, chosen)
-    escalation = None if alone else Escalation(answering, store, hub, clock, Nobody(), None)
+    escalation = Escalation(answering, store, hub, clock, Nobody(), None)
     return Parts(
         *(settings, clock, catalogue, db, hub, store, questions, answering, escalation),
         *(files, tokens, dispatcher, memory, keeping, worker, solo),

@@ -25,6 +25,15 @@ EVENTS = """
     select task_id, seq, type, at, data from event where task_id = ? and seq > ? and seq <= (select max(last) from page)
     order by seq
 """
+LAST_EVENTS = """
+    with recursive page (first, number, size) as (
+        select cast(next_seq as bigint), cast(0 as bigint), cast(0 as bigint) from task where id = ?
+        union all
+        select first - 1, number + 1, size + length(data) from page join event on task_id = ? and seq = first - 1
+        where number < ? and size < ?
+    )
+    select task_id, seq, type, at, data from event where task_id = ? and seq >= (select min(first) from page) order by seq
+"""
 # Materialized: the rows are chosen once, so that never more than the limit are taken.
 CLAIM = f"""
     with due as materialized (

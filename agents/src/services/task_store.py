@@ -123,6 +123,11 @@ class SqlTaskStore:
         rows = await self._db.read(lambda tx: tx.run(task_sql.EVENTS, *values))
         return tuple(event_of(row) for row in rows)
 
+    async def last_events(self, task_id: str, limit: int) -> tuple[Event, ...]:
+        values = (task_id, task_id, limit, LARGEST_PAGE, task_id)
+        rows = await self._db.read(lambda tx: tx.run(task_sql.LAST_EVENTS, *values))
+        return tuple(event_of(row) for row in rows)
+
     async def claim(self, claim: Claim, limit: int, full: Collection[str] = ()) -> Claimed:
         now = self._clock.now()
         which = f"and skill not in ({', '.join('?' * len(full))})" if full else ""

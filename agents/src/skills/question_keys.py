@@ -73,7 +73,7 @@ class QuestionKeys(TypedDict, total=False):
 
 
 def contradictions(questions: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Where checked keys do not fit one another, and why. Without `choices`, each question's own count, which nobody knows yet."""
+    """Where checked keys do not fit one another, and why. Without `choices`, each question's own count, which come later."""
     labels = [choice["label"] for choice in questions.get("choices", ())]
     default = questions.get("default", [])
     unknown = [word for word in default if word not in labels]

@@ -33,7 +33,7 @@ from agents.src.tasks.solo import Solo
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Callback, Failure, Inbox, Result, Status, Task, Usage
-from agents.src.tasks.turns import PassOn, first_turn
+from agents.src.tasks.turns import Expire, PassOn, TakeDefault, first_turn, next_step
 from agents.src.tasks.underway import Underway
 from agents.src.tasks.worker import Worker
 
@@ -66,6 +66,7 @@ __all__ = [
     "Event",
     "EventType",
     "Execution",
+    "Expire",
     "Failure",
     "FileInfo",
     "FileStore",
@@ -97,6 +98,7 @@ __all__ = [
     "Solo",
     "Status",
     "Stop",
+    "TakeDefault",
     "Task",
     "TaskFilter",
     "TaskStore",
@@ -115,6 +117,7 @@ __all__ = [
     "ended_within",
     "failed",
     "first_turn",
+    "next_step",
     "parked",
     "remembered",
     "safe_name",

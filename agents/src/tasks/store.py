@@ -100,6 +100,9 @@ class TaskStore(Protocol):
     async def events(self, task_id: str, after: int, limit: int) -> tuple[Event, ...]:
         """Those with a number above `after`, in order: up to `limit`, fewer where they are large, none only after the last."""
 
+    async def last_events(self, task_id: str, limit: int) -> tuple[Event, ...]:
+        """The last ones, in order: up to `limit`, fewer where they are large."""
+
     async def claim(self, claim: Claim, limit: int, full: Collection[str] = ()) -> Claimed:
         """Takes up to `limit` queued tasks that are due, by priority, then age; none of the skills that are `full`."""
 
