@@ -44,6 +44,7 @@ from agents.src.tasks import (
     Runner,
     Solo,
     TaskStore,
+    Tidying,
     Tools,
     Underway,
     Worker,
@@ -247,7 +248,7 @@ def bootstrap(
                 await files.set_aside(run)
             await files.clear_away(run.task.id)
 
-        recovery = Recovery(store, clock, is_gone, clear_away)
+        recovery = Recovery(store, clock, is_gone, clear_away, Tidying(store, files, clock))
         limits = {skill.name: skill.resources.max_containers for skill in catalogue if skill.resources.max_containers}
         worker = Worker(underway, store, recovery, hub, clock, settings.max_concurrent_tasks, limits)
     chosen = runner or solo or worker
@@ -346,6 +347,8 @@ async def keep_memory(settings: Settings, catalogue: Catalogue) -> None:
             await memory.cloud_keeper(catalogue).keep_all(skill.name for skill in catalogue)
             await volume.publish()
             await purge_daily(memory, clock.now())
+            # Of all that runs by itself, this alone has the Volume.
+            await Tidying(SqlTaskStore(db, Hub(), clock), on_volume(settings, db, clock), clock).tidy()
     finally:
         await memory.close()
         await db.close()

@@ -132,7 +132,7 @@ def test_refusals(agents: Agents, ask: Ask, words: tuple[str, ...], code: int, m
 
 
 def test_a_question_that_is_not_there(agents: Agents, ask: Ask) -> None:
-    first, second = ask(WHICH, WHERE)
+    first = ask(WHICH, WHERE)[0]
     assert agents("questions", "show", "0" * 26).exit_code == 1
     assert "2 of the 200 newest questions have an id" in agents("questions", "show", first[:3]).stderr
     assert "None of the 200 newest questions has an id" in agents("questions", "answer", "uuuu", "--decline").stderr

@@ -14,6 +14,7 @@ INSERT = """
     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (caller, idempotency_key) where idempotency_key is not null do nothing
 """
+ENDED = "select id from task where id in ({ids}) and status in ('completed', 'failed', 'cancelled')"
 ADD_EVENT = "insert into event (task_id, seq, type, at, data) values (?, ?, ?, ?, ?)"
 # Goes from number to number, so that of a long log only the page is touched.
 EVENTS = """

@@ -33,6 +33,7 @@ from agents.src.tasks.solo import Solo
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Callback, Failure, Inbox, Result, Status, Task, Usage
+from agents.src.tasks.tidying import Tidying
 from agents.src.tasks.turns import Expire, PassOn, TakeDefault, first_turn, next_step
 from agents.src.tasks.underway import Underway
 from agents.src.tasks.worker import Worker
@@ -102,6 +103,7 @@ __all__ = [
     "Task",
     "TaskFilter",
     "TaskStore",
+    "Tidying",
     "Tools",
     "Totals",
     "Turn",

@@ -92,6 +92,9 @@ class TaskStore(Protocol):
     async def get(self, task_id: str) -> Task:
         """Raises UnknownTask."""
 
+    async def ended(self, task_ids: Collection[str]) -> frozenset[str]:
+        """Those of these that have ended."""
+
     async def page(self, which: TaskFilter, cursor: str | None, limit: int) -> Page: ...
 
     async def totals(self, caller: str | None) -> Totals:
