@@ -255,11 +255,16 @@ def bootstrap(
     assert chosen is not None  # one of the three, by the lines above
     dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, settings.task_timeout_seconds)
     answering = Answering(questions, chosen)
-    escalation = Escalation(answering, store, hub, clock, Nobody(), None)
+    escalation = escalation_over(answering, store, hub, clock)
     return Parts(
         *(settings, clock, catalogue, db, hub, store, questions, answering, escalation),
         *(files, tokens, dispatcher, memory, keeping, worker, solo),
     )
+
+
+def escalation_over(answering: Answering, store: TaskStore, hub: Hub, clock: Clock) -> Escalation:
+    """The same wherever it runs: who is not there in one process would be passed over for all."""
+    return Escalation(answering, store, hub, clock, Nobody(), None)
 
 
 async def keep_here(memory: Memory, catalogue: Catalogue, author: str, nudged: frozenset[str]) -> None:
@@ -364,9 +369,12 @@ async def reap(settings: Settings) -> None:
     """What the app does every minute. Raises Misconfigured, Unavailable."""
     db, clock = shared_database(settings), Clock()
     try:
-        store = SqlTaskStore(db, Hub(), clock)
+        hub = Hub()
+        store = SqlTaskStore(db, hub, clock)
         runner = ModalRunner(store)
         await Reaper(store, runner, runner, clock).reap()
+        # The web app, which does so at once, is not always there.
+        await escalation_over(Answering(SqlQuestionStore(db, hub, clock), runner), store, hub, clock).once()
     finally:
         await db.close()
 

@@ -371,6 +371,19 @@ def sleeps_until(here: Office, seconds: float) -> bool:
     return any(due == NOON + seconds and not awake.done() for due, awake in here.house.clock._sleepers)
 
 
+def test_a_process_that_only_looks_in_waits_for_what_the_responder_says(open_sqlite: OpenDb) -> None:
+    async def story() -> None:
+        model = Model()
+        model.go.set()
+        async with office(open_sqlite(), model=model, opened=False) as here:
+            asked, run = await here.asked(rules=QuestionRules(ask=(Turn.RESPONDER,)))
+            await here.escalation.once()
+            assert (await here.now(asked)).answer == YES
+            assert (await here.house.store.get(run.task.id)).status is Status.QUEUED
+
+    tell(story)
+
+
 def test_of_one_task_only(open_sqlite: OpenDb) -> None:
     async def story() -> None:
         async with office(open_sqlite(), opened=False) as here:

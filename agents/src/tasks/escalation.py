@@ -123,6 +123,11 @@ class Escalation:
             if not all(steps):
                 raise Unavailable(f"{steps.count(False)} of {len(steps)} questions could not be passed on.")
 
+    async def once(self) -> None:
+        """One round, and what the responder says in it. For a process that is called now and then. Raises Unavailable."""
+        await self.round()
+        await asyncio.gather(*self._responding)
+
     async def _step(self, asked: Asked) -> None:
         human = Turn.HUMAN in asked.turns[asked.turn + 1 :] and await self._reach.human(asked)
         match next_step(asked, self._clock.now(), human=human, responder=self._responder is not None):
