@@ -22,7 +22,8 @@ from agents.src.memory import Act, Lesson, entry_id
 from agents.src.services.database import Db, Tx, Watcher, open_database
 from agents.src.settings import Rate, read_settings
 from agents.src.skills import Catalogue, Skill, Token, hashed, new_secret
-from agents.src.tasks import Ask, Brief, Draft, EventType, Result, Usage, Workspace
+from agents.src.tasks import Ask, Brief, Choice, Draft, EventType, Question, Result, Usage, Workspace
+from tests.building import eventually
 
 T = TypeVar("T")
 
@@ -63,8 +64,8 @@ class Scene:
             case ["say", number]:
                 for count in range(int(number)):
                     yield Draft(EventType.TEXT, {"text": f"text {count}"})
-            case ["learn" | "spend", *words]:
-                yield learned(brief.skill, words[0]) if words else Draft(EventType.USAGE, {}, SPENT)
+            case ["learn" | "spend" | "ask" as what, *words]:
+                yield await DOES[what](brief, words, ask)
             case ["break"]:
                 raise RuntimeError(f"{SECRET_PATH} {TOKEN}")
             case ["refuse"]:
@@ -79,10 +80,29 @@ class Scene:
         yield Result(text=f"done: {brief.prompt}", data=brief.args or None)
 
 
-def learned(skill: str, text: str) -> Draft:
+def question_of(word: str) -> Question:
+    """`colour?` has choices and takes nothing else; `colours?` takes several, and words; any other none."""
+    choices = tuple(Choice(label=label) for label in ("red", "blue")) if word.startswith("colour") else ()
+    return Question(text=word, choices=choices, several=word == "colours?", free_text=word != "colour?")
+
+
+async def learns(brief: Brief, words: list[str], _: Ask) -> Draft:
     """What waits for a review."""
-    lesson = Lesson(action=Act.ADD, id=entry_id(skill, text), text=text)
+    lesson = Lesson(action=Act.ADD, id=entry_id(brief.skill, words[0]), text=words[0])
     return Draft(EventType.REMEMBERED, {**lesson.model_dump(mode="json"), "held": True})
+
+
+async def spends(_: Brief, __: list[str], ___: Ask) -> Draft:
+    return Draft(EventType.USAGE, {}, SPENT)
+
+
+async def asks(_: Brief, words: list[str], ask: Ask) -> Draft:
+    """All at once; tells what was answered."""
+    answers = await asyncio.gather(*(ask(question_of(word)) for word in words))
+    return Draft(EventType.TEXT, {"text": ", ".join(answer.words or answer.action for answer in answers)})
+
+
+DOES: dict[str, Callable[[Brief, list[str], Ask], Awaitable[Draft]]] = {"learn": learns, "spend": spends, "ask": asks}
 
 
 class Watch(Clock):
@@ -155,6 +175,19 @@ class House:
         answer = await submit(client or self.client, "hold", Prefer="respond-async")
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
+
+    async def asked(self, *words: str, client: AsyncClient | None = None) -> tuple[str, dict[str, str]]:
+        """The id of a task that asks all of these at once, and waits; the ids of its questions, by their words."""
+        client = client or self.client
+        task_id = (await submit(client, " ".join(["ask", *words]), Prefer="respond-async")).json()["id"]
+        found: list[dict[str, Any]] = []
+
+        async def there() -> bool:
+            found[:] = (await client.get("/api/questions", params={"task": task_id})).json()["items"]
+            return len(found) == len(words)
+
+        await eventually(there)
+        return str(task_id), {question["text"]: question["id"] for question in found}
 
     async def ended(self, task_id: str) -> dict[str, Any]:
         """The task once its stream of events has ended."""

@@ -226,6 +226,31 @@ def test_expiring_fails_a_parked_task_and_leaves_a_held_one_to_its_run(open_db: 
     at_home(open_db, story)
 
 
+def test_who_was_passed_over_meanwhile_does_not_end_another_s_time(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        await parked_run(house)
+        [asked] = (await house.questions.page(QuestionFilter(), None, 10)).items
+        await house.questions.pass_on(asked, PassOn(1, NOON + 900))
+        assert await house.questions.expire(asked, EXPIRED) is None
+        assert (await house.questions.get(asked.id)).state is QuestionState.PENDING
+
+    at_home(open_db, story)
+
+
+def test_what_is_due_of_one_task(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        runs = [await house.run() for _ in range(2)]
+        first = await house.questions.ask(runs[0], "k", WHERE, QuestionRules(deadline=60.0))
+        later = await house.questions.ask(runs[1], "k", WHERE, QuestionRules(deadline=90.0))
+        assert (await house.questions.next_due(), await house.questions.next_due(later.task_id)) == (NOON + 60, NOON + 90)
+        house.clock.time = NOON + 90
+        assert await house.questions.overdue(10) == (first, later)
+        assert await house.questions.overdue(10, later.task_id) == (later,)
+        assert await house.questions.next_due("nobody") is None
+
+    at_home(open_db, story)
+
+
 def test_pages(open_db: OpenDb) -> None:
     async def story(house: House) -> None:
         runs = [await house.run(caller=caller) for caller in ("ada", "bob", "ada")]

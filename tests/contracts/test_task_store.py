@@ -202,6 +202,22 @@ def test_events_in_pages(open_db: OpenDb) -> None:
     at_home(open_db, story)
 
 
+def test_the_last_events(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run = await house.run()
+        large = Draft(EventType.TEXT, {"text": "x" * (LARGEST_PAGE // 2)})
+        await house.store.append(run, [TEXT, large, large, large, TEXT])
+        last = await house.store.last_events(run.task.id, 1)
+        assert last == await house.store.events(run.task.id, 6, 1)
+        assert [event.seq for event in await house.store.last_events(run.task.id, 3)] == [5, 6, 7]
+        assert [event.seq for event in await house.store.last_events(run.task.id, 500)] == [5, 6, 7]
+        await house.store.append(run, [TEXT] * 3)
+        assert [event.seq for event in await house.store.last_events(run.task.id, 4)] == [7, 8, 9, 10]
+        assert await house.store.last_events("nobody", 4) == ()
+
+    at_home(open_db, story)
+
+
 def test_a_page_of_large_events_ends_early(open_db: OpenDb) -> None:
     async def story(house: House) -> None:
         run = await house.run()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agents.src.bootstrap import Parts
-from agents.src.errors import InvalidAnswer
+from agents.src.errors import AlreadyAnswered, InvalidAnswer
 from agents.src.tasks import (
     Action,
     Answer,
@@ -233,6 +233,24 @@ def test_a_folder_is_there_again_for_an_engine_that_goes_on(state_dir: Path) -> 
 
     asyncio.run(story(True, "FalseTrue"))
     asyncio.run(story(False, "False"))
+
+
+def test_an_answer_that_is_repeated_is_the_same_answer_and_another_is_refused(state_dir: Path) -> None:
+    async def story() -> None:
+        async with running(parts(state_dir, works={"noop": asking(WHICH)})) as here:
+            task = await submit(here)
+            [asked] = await pending(here, task)
+            mine = RED.model_copy(update={"name": "ada"})
+            first = await here.answering.answer(asked, mine)
+            assert await here.answering.answer(asked, mine) == first
+            for other in (mine.model_copy(update={"name": "eve"}), mine.model_copy(update={"choices": ("blue",)})):
+                with pytest.raises(AlreadyAnswered) as refusal:
+                    await here.answering.answer(asked, other)
+                assert refusal.value.members["answer"] == mine.model_dump(mode="json")
+            await ended(here, task)
+            assert (await kinds(here, task)).count(EventType.QUESTION_ANSWERED) == 1
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """From a request to a task that is durable, whatever happens to the one who asked."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,23 @@ from agents.src.errors import (
 )
 from agents.src.settings import Rate
 from agents.src.skills import Dispatched, SkillRequest, brief_for
-from agents.src.tasks import ROOT, Caller, Claim, ClaudeOptions, InputFile, OnCrash, Retries, Run, Status, Task, TaskFilter
+from agents.src.tasks import (
+    ROOT,
+    Brief,
+    Caller,
+    Choice,
+    Claim,
+    ClaudeOptions,
+    InputFile,
+    OnCrash,
+    QuestionRules,
+    Retries,
+    Run,
+    Status,
+    Task,
+    TaskFilter,
+    Turn,
+)
 from agents.src.tasks.underway import HEARTBEAT
 from tests.building import PATIENCE, Nowhere, Sleeping, SteppedClock, a_skill, ended, eventually, new_id, parts, running
 
@@ -233,6 +250,24 @@ def test_the_brief_holds_what_the_skill_says_today() -> None:
     assert (brief.skill, brief.engine, brief.instruction, brief.prompt) == ("sized", "claude", "Plan.", "A house")
     assert (brief.args, brief.files, brief.claude, brief.program) == ({"width": 3}, files, skill.claude, "work.py")
     assert (brief.retries, brief.on_crash) == (skill.retries, OnCrash.INTERRUPT)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (None, {}),
+        ({"ask": None}, {}),
+        ({"deadline": None}, {"deadline": None}),
+        ({"deadline": 60}, {"deadline": 60.0}),
+        ({"ask": ["responder", "human"]}, {"ask": (Turn.RESPONDER, Turn.HUMAN)}),
+    ],
+)
+def test_what_a_request_says_of_questions_goes_before_what_the_skill_says(wanted: Any, expected: dict[str, Any]) -> None:
+    rules = QuestionRules(hold=5.0, deadline=300.0, ask=(Turn.CALLER,), choices=(Choice(label="a"),), default=("a",))
+    request = SkillRequest.model_validate_json(json.dumps({"skill": "noop", "task": "", "questions": wanted}))
+    brief = brief_for(a_skill(questions=rules), request, (), 3600.0)
+    assert brief.questions == rules.model_copy(update=expected)
+    assert Brief.model_validate_json(brief.model_dump_json()) == brief
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.src.skills import FUNCTION_PREFIX, GPUS, Fault, Skill, known_keys, read_skill
-from agents.src.tasks import ClaudeOptions, OnCrash, Retries
+from agents.src.tasks import Choice, ClaudeOptions, OnCrash, QuestionRules, Retries, Turn
 
 CLAUDE = {"name": "x", "description": "Does it."}
 SCRIPT = {**CLAUDE, "engine": "script", "run": "main.py"}
@@ -61,6 +61,15 @@ def test_every_key_reaches_the_skill() -> None:
             "apt": ["ffmpeg", "g++=4:12.2.0-3"],
             "pip": ["pillow>=11,<13", "httpx[http2]"],
             "secrets": ["my.secret_1"],
+            "questions": {
+                "hold": 2.5,
+                "deadline": "10m",
+                "ask": ["responder", "caller"],
+                "choices": ["red", {"label": "blue", "description": "As the sky."}],
+                "several": True,
+                "free-text": False,
+                "default": ["blue", "red"],
+            },
         }
     )
     assert skill.claude == ClaudeOptions(
@@ -68,6 +77,15 @@ def test_every_key_reaches_the_skill() -> None:
     )
     assert skill.retries == Retries(max_retries=2, initial_delay=0, backoff_coefficient=1, max_delay=5.5)
     assert skill.on_crash is OnCrash.INTERRUPT
+    assert skill.questions == QuestionRules(
+        hold=2.5,
+        deadline=600.0,
+        ask=(Turn.RESPONDER, Turn.CALLER),
+        choices=(Choice(label="red"), Choice(label="blue", description="As the sky.")),
+        several=True,
+        free_text=False,
+        default=("blue", "red"),
+    )
     assert (skill.arguments, skill.timeout) == ({"type": "object"}, 86400)
     assert skill.resources.model_dump() == {
         "cpu": 2.0,
@@ -90,6 +108,9 @@ def test_every_key_reaches_the_skill() -> None:
         ("allowed-tools", "mcp__files__*"), ("allowed-tools", ["Bash(git log *)", "Read"]), ("allowed-tools", "Bash(a (b) c)"),
         ("budget-usd", 0.01), ("description", "d" * 1024), ("effort", "max"),
         ("arguments", {"type": "object", "required": ["a"]}),
+        ("questions", {}), ("questions", {"hold": 0, "deadline": "60s"}), ("questions", {"hold": 3600, "deadline": "7d"}),
+        ("questions", {"default": "Decide."}), ("questions", {"default": ["a", "b"]}), ("questions", {"free-text": False}),
+        ("questions", {"default": "Other.", "choices": ["a"]}), ("questions", {"choices": [{"label": "a", "description": ""}]}),
     ],
 )  # fmt: skip
 def test_what_is_allowed(key: str, value: Any) -> None:
@@ -121,6 +142,19 @@ def test_what_is_allowed(key: str, value: Any) -> None:
         ("run", "../main.py"), ("run", "bin/main.py"), ("run", "/bin/sh"), ("run", ".hidden"), ("run", "-x"), ("run", "a b"),
         ("arguments", {}), ("arguments", {"type": "array"}), ("arguments", {"type": "object", "properties": []}),
         ("arguments", "x"), ("arguments", [1]),
+        ("questions", []), ("questions", "never"), ("questions", {"ask": []}), ("questions", {"ask": "caller"}),
+        ("questions", {"ask": ["caller", "caller"]}), ("questions", {"ask": ["default"]}), ("questions", {"ask": ["Caller"]}),
+        ("questions", {"hold": -1}), ("questions", {"hold": 3601}), ("questions", {"hold": "60"}), ("questions", {"hold": True}),
+        ("questions", {"deadline": "59s"}), ("questions", {"deadline": "8d"}), ("questions", {"deadline": 600}),
+        ("questions", {"deadline": "1w"}), ("questions", {"deadline": "1.5h"}), ("questions", {"deadline": "²m"}),
+        ("questions", {"deadline": "99999999d"}), ("questions", {"deadline": None}), ("questions", {"free_text": False}),
+        ("questions", {"choices": []}), ("questions", {"choices": ["a", "a"]}), ("questions", {"choices": "a"}),
+        ("questions", {"choices": [{"label": ""}]}), ("questions", {"choices": [{"description": "b"}]}),
+        ("questions", {"choices": [{"label": "a", "value": 1}]}), ("questions", {"choices": [str(n) for n in range(51)]}),
+        ("questions", {"several": "yes"}), ("questions", {"default": ""}), ("questions", {"default": []}),
+        ("questions", {"default": "c", "choices": ["a", "b"], "free-text": False}),
+        ("questions", {"default": ["a", "b"], "choices": ["a", "b"]}),
+        ("questions", {"default": ["a", "c"], "choices": ["a", "b"], "several": True}),
     ],
 )  # fmt: skip
 def test_what_is_refused(key: str, value: Any) -> None:
@@ -148,6 +182,28 @@ def test_every_fault_is_told_at_once_and_in_order() -> None:
         "info.md:8: max_turns: there is no such key; did you mean max-turns?",
         "info.md:9: qqq: there is no such key; docs/info-md.md lists them all",
     ]
+
+
+@pytest.mark.parametrize("base", [CLAUDE, SCRIPT])
+def test_what_is_wrong_in_questions_is_told_by_its_own_line(base: dict[str, Any]) -> None:
+    values = {**base, "questions": {"deadline": "1w", "choices": ["a", {"labl": "b"}], "ask": ["caller", "nobody"]}}
+    lines = {("questions", "deadline"): 11, ("questions", "choices", 1): 13, ("questions", "choices", 1, "labl"): 14}
+    faults = read_skill(Path("skills/x"), values, {**lines, ("questions", "ask", 1): 16}, "Do it.")
+    assert isinstance(faults, list)
+    asked = "a list of caller, human and responder, the first to be asked first"
+    assert [str(fault) for fault in faults] == [
+        'info.md:11: questions.deadline: "1w" is not allowed; write a time from 60s to 7d such as 10m or 2h, or never',
+        "info.md:13: questions.choices.label: is missing; write 1 to 200 characters of text",
+        "info.md:14: questions.choices.labl: there is no such key; did you mean questions.choices.label?",
+        f'info.md:16: questions.ask: "nobody" is not allowed; write {asked}',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("deadline", "seconds"), [("60s", 60.0), ("10m", 600.0), ("2h", 7200.0), ("7d", 604800.0), ("never", None)]
+)
+def test_how_long_somebody_has_to_answer(deadline: str, seconds: float | None) -> None:
+    assert skill_of({**CLAUDE, "questions": {"deadline": deadline}}).questions == QuestionRules(deadline=seconds)
 
 
 @pytest.mark.parametrize("key", sorted(CLAUDE_ONLY))
@@ -260,15 +316,16 @@ PAGE = (Path(__file__).parents[2] / "docs" / "info-md.md").read_text()
 def rows(heading: str) -> dict[str, str]:
     """The keys in the table below a heading, each with what the page says is allowed."""
     section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
-    return dict(re.findall(r"^\| `([\w-]+)` \| (.+?) \| ", section, re.MULTILINE))
+    return dict(re.findall(r"^\| `([\w.-]+)` \| (.+?) \| ", section, re.MULTILINE))
 
 
 def test_the_page_names_every_key_and_no_other_and_what_is_allowed() -> None:
     every, claude = rows("Keys of every skill"), rows("Keys of the `claude` engine")
     script = rows("Keys of the `script` engine")
     retries = {f"retries.{key}": allowed for key, allowed in rows("Keys of `retries`").items()}
-    assert every | claude | retries == known_keys("claude")
-    assert every | script | retries == known_keys("script")
+    below = retries | {f"questions.{key}": allowed for key, allowed in rows("Keys of `questions`").items()}
+    assert every | claude | below == known_keys("claude")
+    assert every | script | below == known_keys("script")
 
 
 def test_the_page_names_every_gpu() -> None:

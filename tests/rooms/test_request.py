@@ -33,6 +33,11 @@ def test_what_is_not_said_has_its_default() -> None:
         {"priority": -1000},
         {"priority": 1000},
         {"metadata": {"x": "y" * (LARGEST_METADATA - 10)}},
+        {"questions": None},
+        {"questions": {"ask": None}},
+        {"questions": {"ask": ["human", "caller"], "deadline": 60}},
+        {"questions": {"ask": ["responder"], "deadline": 604800.0}},
+        {"questions": {"deadline": None}},
     ],
 )
 def test_taken(fields: dict[str, Any]) -> None:
@@ -61,6 +66,15 @@ def test_taken(fields: dict[str, Any]) -> None:
         {"metadata": {"x": "y" * LARGEST_METADATA}},
         {"metadata": {"x": float("nan")}},
         {"colour": "red"},
+        {"questions": {"ask": []}},
+        {"questions": {"ask": ["caller", "caller"]}},
+        {"questions": {"ask": ["default"]}},
+        {"questions": {"ask": "caller"}},
+        {"questions": {"deadline": 59}},
+        {"questions": {"deadline": 604801}},
+        {"questions": {"deadline": "10m"}},
+        {"questions": {"hold": 5}},
+        {"questions": []},
     ],
 )
 def test_refused(fields: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from pydantic.json_schema import JsonSchemaMode
 from agents.src import errors
 from agents.src.api.errors import MEDIA_TYPE, render, status_of
 from agents.src.api.memory_views import CorrectionRequest, EntryRequest, EntryView, HitView, VerdictRequest
+from agents.src.api.question_views import AnswerRequest, AnswersRequest, OutcomeView, QuestionInFull, QuestionView
 from agents.src.api.views import EventView, SkillView, TaskView
 from agents.src.errors import Problem
 from agents.src.skills import SkillRequest
@@ -25,6 +26,9 @@ EXAMPLES: dict[type[Problem], str] = {
     errors.UnknownArtifact: "The task has no artifact of this name.",
     errors.UnknownEntry: "The memory of planning has no entry a167aa41ae7e.",
     errors.UnknownLesson: "There is no lesson of this number, or it is of a skill that this token does not allow.",
+    errors.UnknownQuestion: "There is no question of this id, or it is not yours.",
+    errors.AlreadyAnswered: "The question was answered already, by human: SQLite",
+    errors.InvalidAnswer: "choices: the question does not offer 'MySQL'; it offers 'PostgreSQL', 'SQLite'.",
     errors.IllegalMove: "Lesson 7 is taken, not held; it cannot become new.",
     errors.RevisionMoved: "The entry a167aa41ae7e is at revision 5f0c2d9a7b31e846 now. Look at it, then decide.",
     errors.RevisionRequired: 'Send `If-Match: "REV"` with the revision you have seen (`ETag` has it), or `If-Match: *`.',
@@ -43,6 +47,10 @@ EXAMPLES: dict[type[Problem], str] = {
 }
 MEMBERS: dict[type[Problem], dict[str, Any]] = {
     errors.AlreadyEnded: {"task_status": "completed"},
+    errors.AlreadyAnswered: {
+        "state": "answered",
+        "answer": {"action": "accept", "text": "", "choices": ["SQLite"], "by": "human", "name": "grace"},
+    },
     errors.UnsatisfiableRange: {"size": 5120},
     errors.InvalidRequest: {"errors": [{"pointer": "#/task", "detail": "Field required"}]},
     errors.InvalidArguments: {"errors": [{"pointer": "#/args/width", "detail": "0 is less than the minimum of 1"}]},
@@ -138,12 +146,17 @@ def own_schemas() -> dict[str, Any]:
         EntryRequest: "validation",
         CorrectionRequest: "validation",
         VerdictRequest: "validation",
+        AnswerRequest: "validation",
+        AnswersRequest: "validation",
         ProblemView: "serialization",
         EventView: "serialization",
         SkillView: "serialization",
         TaskView: "serialization",
         EntryView: "serialization",
         HitView: "serialization",
+        QuestionView: "serialization",
+        QuestionInFull: "serialization",
+        OutcomeView: "serialization",
     }
     for model, mode in modes.items():
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode=mode)

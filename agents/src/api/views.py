@@ -86,6 +86,7 @@ class TaskView(BaseModel):
                     },
                     "caller": "root",
                     "attempt": 1,
+                    "questions": 0,
                     "priority": 0,
                     "metadata": {},
                     "created_at": "2026-01-31T09:30:00.123Z",
@@ -106,6 +107,7 @@ class TaskView(BaseModel):
     usage: Usage
     caller: str
     attempt: int = Field(description="How many runs have begun.")
+    questions: int = Field(description="How many of its questions wait for an answer.")
     priority: int
     metadata: dict[str, Any]
     created_at: Moment
@@ -126,6 +128,7 @@ class TaskView(BaseModel):
             usage=task.usage,
             caller=task.caller,
             attempt=task.attempt,
+            questions=task.waiting,
             priority=task.priority,
             metadata=task.metadata,
             created_at=iso(task.created_at),

@@ -7,7 +7,7 @@ import structlog
 
 from agents.src.bootstrap.engines import default_engines
 from agents.src.bootstrap.memory import Memory
-from agents.src.bootstrap.program import KEEP_EVERY, Parts, bootstrap
+from agents.src.bootstrap.program import KEEP_EVERY, Parts, bootstrap, escalation_over
 from agents.src.clock import Clock
 from agents.src.errors import Misconfigured, Unavailable
 from agents.src.services.database import Db, open_database
@@ -17,10 +17,11 @@ from agents.src.services.modal_app import DATABASE_SECRET, KEEP_SECONDS, VOLUME
 from agents.src.services.modal_memory import call_keeper
 from agents.src.services.modal_runner import ModalRunner
 from agents.src.services.modal_volume import named_volume
+from agents.src.services.question_store import SqlQuestionStore
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.settings import Settings, granted_variables
 from agents.src.skills import Catalogue
-from agents.src.tasks import Hub, Reaper, worker_of
+from agents.src.tasks import Answering, Hub, Reaper, Tidying, worker_of
 
 log = structlog.get_logger()
 
@@ -77,6 +78,8 @@ async def keep_memory(settings: Settings, catalogue: Catalogue) -> None:
             await memory.cloud_keeper(catalogue).keep_all(skill.name for skill in catalogue)
             await volume.publish()
             await purge_daily(memory, clock.now())
+            # Of all that runs by itself, this alone has the Volume.
+            await Tidying(SqlTaskStore(db, Hub(), clock), on_volume(settings, db, clock), clock).tidy()
     finally:
         await memory.close()
         await db.close()
@@ -92,9 +95,12 @@ async def reap(settings: Settings) -> None:
     """What the app does every minute. Raises Misconfigured, Unavailable."""
     db, clock = shared_database(settings), Clock()
     try:
-        store = SqlTaskStore(db, Hub(), clock)
+        hub = Hub()
+        store = SqlTaskStore(db, hub, clock)
         runner = ModalRunner(store)
         await Reaper(store, runner, runner, clock).reap()
+        # The web app, which does so at once, is not always there.
+        await escalation_over(Answering(SqlQuestionStore(db, hub, clock), runner), store, hub, clock).once()
     finally:
         await db.close()
 

@@ -31,6 +31,7 @@ from agents.src.tasks import (
     Runner,
     Solo,
     TaskStore,
+    Tidying,
     Tools,
     Underway,
     Worker,
@@ -54,7 +55,8 @@ class Parts:
     store: TaskStore
     questions: QuestionStore
     answering: Answering
-    escalation: Escalation | None
+    escalation: Escalation
+    """Of a process that runs its own tasks only (`solo`), whoever submits one there opens it for that one."""
     files: FileStore
     tokens: TokenStore
     dispatcher: Dispatcher
@@ -70,15 +72,14 @@ class Parts:
             await self.worker.open()
         if self.solo:
             self.solo.open()
-        if self.escalation:
+        else:
             self.escalation.open()
         self.keeping.open()
 
     async def close(self) -> None:
         """Ends open streams, gives running tasks back, keeps what they learned, and closes the database."""
         self.hub.close()
-        if self.escalation:
-            await self.escalation.close()
+        await self.escalation.close()
         if self.worker:
             await self.worker.close()
         if self.solo:
@@ -135,15 +136,20 @@ def bootstrap(
                 await files.set_aside(run)
             await files.clear_away(run.task.id)
 
-        recovery = Recovery(store, clock, is_gone, clear_away)
+        recovery = Recovery(store, clock, is_gone, clear_away, Tidying(store, files, clock))
         limits = {skill.name: skill.resources.max_containers for skill in catalogue if skill.resources.max_containers}
         worker = Worker(underway, store, recovery, hub, clock, settings.max_concurrent_tasks, limits)
     chosen = runner or solo or worker
     assert chosen is not None  # one of the three, by the lines above
     dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, settings.task_timeout_seconds)
     answering = Answering(questions, chosen)
-    escalation = None if alone else Escalation(answering, store, hub, clock, Nobody(), None)
+    escalation = escalation_over(answering, store, hub, clock)
     return Parts(
         *(settings, clock, catalogue, db, hub, store, questions, answering, escalation),
         *(files, tokens, dispatcher, memory, keeping, worker, solo),
     )
+
+
+def escalation_over(answering: Answering, store: TaskStore, hub: Hub, clock: Clock) -> Escalation:
+    """The same wherever it runs: who is not there in one process would be passed over for all."""
+    return Escalation(answering, store, hub, clock, Nobody(), None)

@@ -1,6 +1,7 @@
 """Following a task on the terminal: a progress bar that is rewritten, or plain lines where stderr is no terminal."""
 
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, aclosing, contextmanager
 from typing import Any, Self
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -28,6 +29,8 @@ class Screen:
         self._progress = Progress(*columns, console=console, transient=True)
         self._bar: TaskID | None = None
         self._open = ExitStack()
+        self.unsaid: frozenset[EventType] = frozenset()
+        """What somebody else tells."""
 
     def __enter__(self) -> Self:
         if self._live:
@@ -38,7 +41,18 @@ class Screen:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """While somebody types."""
+        self._progress.stop() if self._live else None
+        try:
+            yield
+        finally:
+            self._progress.start() if self._live and self._bar is not None else None
+
     def show(self, event: Event) -> None:
+        if event.type in self.unsaid:
+            return
         line = describe(event)
         fraction = event.data.get("fraction") if event.type is EventType.PROGRESS else None
         if self._bar is not None:
@@ -66,7 +80,10 @@ class Screen:
         return due
 
 
-LASTING = frozenset({EventType.WARNING, EventType.REQUEUED, EventType.REMEMBERED})
+QUESTIONS = frozenset(
+    {EventType.QUESTION_ASKED, EventType.QUESTION_PASSED_ON, EventType.QUESTION_ANSWERED, EventType.QUESTION_EXPIRED}
+)
+LASTING = frozenset({EventType.WARNING, EventType.REQUEUED, EventType.REMEMBERED, *QUESTIONS})
 """Worth a line of their own beside a progress bar."""
 PASSING = frozenset({EventType.TEXT, EventType.STDERR, EventType.TOOL_RESULT})
 """Shown only while they are the newest."""
@@ -86,6 +103,10 @@ def describe(event: Event) -> str:
             line = learned(data) + (" (waits for a review)" if data.get("held") else "")
         case EventType.TOOL_CALL:
             line = f"uses {data.get('name', 'a tool')}"
+        case kind if kind in QUESTIONS:
+            line = of_question(event)
+        case EventType.PARKED:
+            line = "waits for an answer; its process has ended"
         case EventType.REQUEUED:
             line = f"will be tried again: {data.get('reason', '')}"
         case EventType.CANCEL_REQUESTED:
@@ -96,12 +117,43 @@ def describe(event: Event) -> str:
     return prefix + " ".join(clean(str(line)).split()) if line else ""
 
 
-async def follow(parts: Parts, task_id: str, screen: Screen) -> Task:
-    """Shows the task's events from the first on, until its end; the task as it ended. Raises UnknownTask, Unavailable."""
+def of_question(event: Event) -> str:
+    """What was asked, of whom, and what came of it."""
+    data = event.data
+    match event.type:
+        case EventType.QUESTION_ASKED:
+            labels = " | ".join(choice.get("label", "") for choice in data.get("choices", ()))
+            return f"asks: {data.get('text', '')}" + (f" [{labels}]" if labels else "")
+        case EventType.QUESTION_PASSED_ON:
+            return f"asks the {data.get('to')} now"
+        case EventType.QUESTION_ANSWERED:
+            said = ", ".join([*data.get("choices", ()), *filter(None, [data.get("text")])]) or data.get("action", "")
+            return f"answered by {data.get('by')}: {said}"
+        case _:
+            return "nobody has answered"
+
+
+async def each(batches: AsyncIterator[Sequence[Event]]) -> AsyncIterator[Event]:
+    async for batch in batches:
+        for event in batch:
+            yield event
+
+
+async def never(_: Event) -> bool:
+    return False
+
+
+async def follow(parts: Parts, task_id: str, screen: Screen, heard: Callable[[Event], Awaitable[bool]] = never) -> Task:
+    """Shows the task's events from the first on, until its end; the task as it ended. Raises UnknownTask, Unavailable.
+
+    `heard` is told of each, and may say that it is enough; then it is the task as it stands.
+    """
     with screen:
-        async for batch in tail(parts.store, parts.hub, task_id):
-            for event in batch:
+        async with aclosing(tail(parts.store, parts.hub, task_id)) as batches:
+            async for event in each(batches):
                 screen.show(event)
+                if await heard(event):
+                    return await parts.store.get(task_id)
     task = await parts.store.get(task_id)
     if not task.status.ended:
         raise Unavailable(f"Task {task_id} can be followed no longer; it is {task.status}.")

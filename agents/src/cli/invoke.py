@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,15 +15,16 @@ import typer
 from pydantic import ValidationError
 
 from agents.src.bootstrap import Parts
+from agents.src.cli.asking import listener, pending, tell_waiting
 from agents.src.cli.follow import Screen, follow
 from agents.src.cli.output import AsJson, note, outcome, print_json, print_result, size, spent, task_document
-from agents.src.cli.running import with_parts, with_skills
+from agents.src.cli.running import author, with_parts, with_skills
 from agents.src.errors import AlreadyEnded, InvalidRequest
 from agents.src.skills import SkillRequest
-from agents.src.tasks import ROOT, Caller, Status, Task
+from agents.src.tasks import ROOT, Asked, Caller, Status, Task
 
 CHUNK = 1 << 20
-INTERRUPTED = 130
+ASKS, INTERRUPTED = 3, 130
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -40,25 +42,48 @@ def invoke(
     """Run a skill here, without a server.
 
     The result goes to stdout, progress to stderr. Ctrl-C cancels the task and ends its processes (exit code 130). Exit code 1 if
-    the task fails.
+    the task fails. If it asks something, you are asked; without a terminal, the question waits, and the exit code is 3.
     """
     args, paths = dict(pair(text) for text in arg or []), checked_files(file or [])
 
-    async def run(parts: Parts) -> tuple[Task, list[Path], bool]:
+    async def run(parts: Parts) -> Invoked:
         files = [await hand_over(parts, path) for path in paths]
         request = request_of({"skill": skill, "task": task, "args": args, "files": tuple(files), "timeout": timeout})
-        task_id = parts.clock.new_id()
-        with stop_signals() as stopped:
-            await parts.dispatcher.dispatch(request, Caller(ROOT), task_id)
-            cancelling = asyncio.create_task(cancel_when(stopped, parts, task_id))
-            done = await follow(parts, task_id, Screen(quiet=as_json))
-            cancelling.cancel()
-        return done, await copy_artifacts(parts, done, out or Path(f"modal-invoke-{task_id}")), stopped.is_set()
+        return await invoked(parts, request, out, quiet=as_json)
 
-    done, copied, stopped = with_parts(with_skills, run)
-    tell(done, copied, as_json)
-    if done.status is not Status.COMPLETED:
-        raise typer.Exit(INTERRUPTED if stopped else 1)
+    done = with_parts(with_skills, run)
+    tell(done, as_json)
+    if code := done.exit_code:
+        raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """The task as it ended, or as it waits for answers that nobody here gives; copies of its artifacts."""
+
+    task: Task
+    copied: list[Path]
+    waiting: tuple[Asked, ...]
+    stopped: bool
+
+    @property
+    def exit_code(self) -> int:
+        if self.task.status is Status.COMPLETED:
+            return 0
+        return ASKS if not self.task.status.ended else INTERRUPTED if self.stopped else 1
+
+
+async def invoked(parts: Parts, request: SkillRequest, out: Path | None, *, quiet: bool) -> Invoked:
+    """Runs a task in this process, and shows what happens to whoever sits at the terminal."""
+    task_id, screen = parts.clock.new_id(), Screen(quiet=quiet)
+    with stop_signals() as stopped:
+        await parts.dispatcher.dispatch(request, Caller(ROOT), task_id)
+        parts.escalation.open(task_id)
+        cancelling = asyncio.create_task(cancel_when(stopped, parts, task_id))
+        done = await follow(parts, task_id, screen, listener(parts, screen, author()).heard)
+        cancelling.cancel()
+    copied = await copy_artifacts(parts, done, out or Path(f"modal-invoke-{task_id}"))
+    return Invoked(done, copied, await pending(parts, task_id), stopped.is_set())
 
 
 def pair(text: str) -> tuple[str, Any]:
@@ -153,14 +178,16 @@ def free_name(wanted: Path) -> Path:
     return path
 
 
-def tell(task: Task, copied: list[Path], as_json: bool) -> None:
+def tell(done: Invoked, as_json: bool) -> None:
+    if not done.task.status.ended:
+        tell_waiting(done.task, done.waiting)
     if as_json:
-        document = task_document(task)
-        for artifact, path in zip((document["result"] or {}).get("artifacts", []), copied, strict=True):
+        document = task_document(done.task)
+        for artifact, path in zip((document["result"] or {}).get("artifacts", []), done.copied, strict=True):
             artifact["path"] = str(path)
         print_json(document)
         return
-    print_result(task)
-    for artifact, path in zip(task.result.artifacts if task.result else (), copied, strict=True):
+    print_result(done.task)
+    for artifact, path in zip(done.task.result.artifacts if done.task.result else (), done.copied, strict=True):
         note(f"saved {path} ({size(artifact.size)})")
-    note("; ".join(filter(None, (outcome(task), spent(task.usage)))))
+    note("; ".join(filter(None, (outcome(done.task), spent(done.task.usage)))))

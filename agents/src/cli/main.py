@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 
 from agents import __version__
-from agents.src.cli import doctor, invoke, memory, migrate, rehearse, serve, skills, tasks, token
+from agents.src.cli import doctor, invoke, memory, migrate, questions, rehearse, serve, skills, tasks, token
 from agents.src.cli.exits import Telling
 
 app = typer.Typer(
     name="agents",
     cls=Telling,
     help="Run Claude Code skills: here, over HTTP, or on Modal.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted. `docs/cli.md` has the rest.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 waits for an answer, 130 interrupted. See `docs/cli.md`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # it takes `[default: …]` for markup, and keeps the line breaks of a docstring
@@ -22,6 +22,7 @@ app.command()(serve.serve)
 app.command()(invoke.invoke)
 app.add_typer(skills.app, name="skills")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(questions.app, name="questions")
 app.add_typer(memory.app, name="memory")
 app.add_typer(token.app, name="token")
 app.command()(rehearse.rehearse)

@@ -6,6 +6,7 @@ import typer
 
 from agents.src.bootstrap import Parts
 from agents.src.cli.follow import Screen, follow
+from agents.src.cli.ids import found
 from agents.src.cli.output import (
     AsJson,
     learned,
@@ -20,16 +21,15 @@ from agents.src.cli.output import (
     spent,
     task_document,
 )
+from agents.src.cli.questions import by
 from agents.src.cli.running import state_only, with_parts
 from agents.src.errors import UnknownTask
-from agents.src.tasks import Status, Task, TaskFilter
+from agents.src.tasks import Asked, QuestionFilter, Status, Task, TaskFilter
 
 app = typer.Typer(help="The tasks that are kept: list, show, watch, cancel.", no_args_is_help=True)
 
-ID_LENGTH = 26
-NEWEST = 200
-"""Tasks among which the beginning of an id is looked for."""
-
+MOST_QUESTIONS = 50
+"""That are shown with a task: its newest."""
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id, or the beginning or end of one of the newest ids.")]
 
 
@@ -42,12 +42,12 @@ def list_tasks(
 ) -> None:
     """List tasks, the newest first."""
     which = TaskFilter(status=status, skill=skill)
-    found = with_parts(state_only, lambda parts: parts.store.page(which, None, limit)).items
+    items = with_parts(state_only, lambda parts: parts.store.page(which, None, limit)).items
     if as_json:
-        print_json([task_document(task) for task in found])
-    elif found:
+        print_json([task_document(task) for task in items])
+    elif items:
         rows = [
-            (task.id, task.status.value, task.skill, task.caller, moment(task.created_at), task.prompt[:80]) for task in found
+            (task.id, task.status.value, task.skill, task.caller, moment(task.created_at), task.prompt[:80]) for task in items
         ]
         print_table(("id", "status", "skill", "caller", "created", "task"), rows)
     else:
@@ -57,8 +57,13 @@ def list_tasks(
 @app.command()
 def show(task_id: TaskId, as_json: AsJson = False) -> None:
     """Show one task as it stands."""
-    task = with_parts(state_only, lambda parts: find(parts, task_id))
-    print_json(task_document(task)) if as_json else print_task(task)
+
+    async def look(parts: Parts) -> tuple[Task, tuple[Asked, ...]]:
+        task = await find(parts, task_id)
+        return task, (await parts.questions.page(QuestionFilter(task_id=task.id), None, MOST_QUESTIONS)).items[::-1]
+
+    task, questions = with_parts(state_only, look)
+    print_json(task_document(task)) if as_json else print_task(task, questions)
 
 
 @app.command()
@@ -100,17 +105,21 @@ def cancel(task_id: TaskId, as_json: AsJson = False) -> None:
 
 async def find(parts: Parts, text: str) -> Task:
     """By its id, or by a part of it that only one of the newest tasks has at its beginning or end. Raises UnknownTask."""
-    if len(text) == ID_LENGTH:
-        return await parts.store.get(text)
-    newest = (await parts.store.page(TaskFilter(), None, NEWEST)).items
-    fitting = [task for task in newest if text and (task.id.startswith(text) or task.id.endswith(text))]
-    if len(fitting) == 1:
-        return fitting[0]
-    many = f"{len(fitting)} of the {NEWEST} newest tasks have" if fitting else f"None of the {NEWEST} newest tasks has"
-    raise UnknownTask(f"{many} an id that begins or ends with {text!r}; `agents tasks list` shows them.")
+
+    async def newest(limit: int) -> list[str]:
+        return [task.id for task in (await parts.store.page(TaskFilter(), None, limit)).items]
+
+    return await parts.store.get(await found(text, newest, UnknownTask, "tasks"))
 
 
-def print_task(task: Task) -> None:
+def in_words(asked: Asked) -> str:
+    """`Which? (pending, 01k…)`, `Which? red (by human, ada)`."""
+    if asked.answer:
+        return f"{asked.question.text} {asked.answer.words or asked.answer.action} ({by(asked.answer)})"
+    return f"{asked.question.text} ({asked.state}, {asked.id})"
+
+
+def print_task(task: Task, questions: tuple[Asked, ...]) -> None:
     artifacts, lessons = (task.result.artifacts, task.result.remembered) if task.result else ((), ())
     print_fields(
         [
@@ -124,6 +133,7 @@ def print_task(task: Task) -> None:
             ("started", moment(task.started_at)),
             ("finished", moment(task.finished_at)),
             ("used", spent(task.usage)),
+            *(("asked", in_words(asked)) for asked in questions),
             *(("artifact", sized(artifact)) for artifact in artifacts),
             *(("learned", learned(lesson.model_dump())) for lesson in lessons),
         ]

@@ -28,6 +28,10 @@ CLOSE = f"""
     update question set state = ?, answer = ?, answered_at = ?, due_at = null where id = ? and state = 'pending'
     returning {COLUMNS}
 """
+EXPIRE = """
+    update question set state = 'expired', answered_at = ?, due_at = null where id = ? and turn = ? and state = 'pending'
+    returning id
+"""
 # The last answer sets the task going again: the run that holds it, or the next one.
 GO_ON = f"""
     update task set waiting = waiting - 1, next_seq = next_seq + 1,
@@ -48,6 +52,6 @@ FAIL = f"""
     where id = ? returning {TASK}, next_seq - 1
 """
 PASS_ON = f"update question set turn = ?, due_at = ? where id = ? and state = 'pending' and turn = ? returning {COLUMNS}"
-OVERDUE = f"select {COLUMNS} from question where state = 'pending' and due_at <= ? order by due_at limit ?"
-NEXT_DUE = "select min(due_at) from question where state = 'pending' and due_at is not null"
+OVERDUE = f"select {COLUMNS} from question where state = 'pending' and due_at <= ? {{which}} order by due_at limit ?"
+NEXT_DUE = "select min(due_at) from question where state = 'pending' and due_at is not null {which}"
 WITHDRAW = "update question set state = 'withdrawn', due_at = null where task_id = ? and state = 'pending'"

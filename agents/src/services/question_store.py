@@ -103,12 +103,14 @@ class SqlQuestionStore:
             raise already_closed(await self.get(question_id))
         return change[:2]
 
-    async def overdue(self, limit: int) -> tuple[Asked, ...]:
-        rows = await self._db.read(lambda tx: tx.run(sql.OVERDUE, self._clock.now(), limit))
+    async def overdue(self, limit: int, task_id: str | None = None) -> tuple[Asked, ...]:
+        which, values = of_task(task_id)
+        rows = await self._db.read(lambda tx: tx.run(sql.OVERDUE.format(which=which), self._clock.now(), *values, limit))
         return tuple(asked_of(row) for row in rows)
 
-    async def next_due(self) -> float | None:
-        [(due,)] = await self._db.read(lambda tx: tx.run(sql.NEXT_DUE))
+    async def next_due(self, task_id: str | None = None) -> float | None:
+        which, values = of_task(task_id)
+        [(due,)] = await self._db.read(lambda tx: tx.run(sql.NEXT_DUE.format(which=which), *values))
         return due if due is None else float(due)
 
     async def pass_on(self, asked: Asked, step: PassOn) -> Asked | None:
@@ -131,7 +133,7 @@ class SqlQuestionStore:
 
         def work(tx: Tx) -> tuple[Task, tuple[Event, ...]] | None:
             held = tx.run(sql.LOCK.format(for_update=tx.for_update), asked.task_id)
-            if not tx.run(sql.CLOSE, QuestionState.EXPIRED.value, None, now, asked.id):
+            if not tx.run(sql.EXPIRE, now, asked.id, asked.turn):
                 return None
             [row] = tx.run(sql.WAIT_NO_MORE, asked.task_id)
             expired = Draft(EventType.QUESTION_EXPIRED, {"id": asked.id, "waiting": task_of(row).waiting})
@@ -149,6 +151,10 @@ class SqlQuestionStore:
     def _publish(self, events: tuple[Event, ...] | None, task: Task | None) -> None:
         if events:
             self._hub.publish(events, task if task and task.status.ended else None)
+
+
+def of_task(task_id: str | None) -> tuple[str, list[str]]:
+    return ("", []) if task_id is None else ("and task_id = ?", [task_id])
 
 
 def as_told(asked: Asked) -> dict[str, object]:

@@ -14,6 +14,7 @@ INSERT = """
     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (caller, idempotency_key) where idempotency_key is not null do nothing
 """
+ENDED = "select id from task where id in ({ids}) and status in ('completed', 'failed', 'cancelled')"
 ADD_EVENT = "insert into event (task_id, seq, type, at, data) values (?, ?, ?, ?, ?)"
 # Goes from number to number, so that of a long log only the page is touched.
 EVENTS = """
@@ -24,6 +25,15 @@ EVENTS = """
     )
     select task_id, seq, type, at, data from event where task_id = ? and seq > ? and seq <= (select max(last) from page)
     order by seq
+"""
+LAST_EVENTS = """
+    with recursive page (first, number, size) as (
+        select cast(next_seq as bigint), cast(0 as bigint), cast(0 as bigint) from task where id = ?
+        union all
+        select first - 1, number + 1, size + length(data) from page join event on task_id = ? and seq = first - 1
+        where number < ? and size < ?
+    )
+    select task_id, seq, type, at, data from event where task_id = ? and seq >= (select min(first) from page) order by seq
 """
 # Materialized: the rows are chosen once, so that never more than the limit are taken.
 CLAIM = f"""

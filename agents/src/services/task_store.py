@@ -112,6 +112,11 @@ class SqlTaskStore:
             raise UnknownTask("There is no task of this id, or it is not yours.")
         return task_of(rows[0])
 
+    async def ended(self, task_ids: Collection[str]) -> frozenset[str]:
+        sql = task_sql.ENDED.format(ids=", ".join("?" * len(task_ids)))
+        rows = await self._db.read(lambda tx: tx.run(sql, *task_ids)) if task_ids else []
+        return frozenset(task_id for (task_id,) in rows)
+
     async def page(self, which: TaskFilter, cursor: str | None, limit: int) -> Page:
         wanted = {"caller = ?": which.caller, "status = ?": which.status, "skill = ?": which.skill, "id < ?": cursor}
         given = {condition: value for condition, value in wanted.items() if value is not None}
@@ -131,6 +136,11 @@ class SqlTaskStore:
     async def events(self, task_id: str, after: int, limit: int) -> tuple[Event, ...]:
         values = (after, task_id, after + limit, LARGEST_PAGE, task_id, after)
         rows = await self._db.read(lambda tx: tx.run(task_sql.EVENTS, *values))
+        return tuple(event_of(row) for row in rows)
+
+    async def last_events(self, task_id: str, limit: int) -> tuple[Event, ...]:
+        values = (task_id, task_id, limit, LARGEST_PAGE, task_id)
+        rows = await self._db.read(lambda tx: tx.run(task_sql.LAST_EVENTS, *values))
         return tuple(event_of(row) for row in rows)
 
     async def claim(self, claim: Claim, limit: int, full: Collection[str] = ()) -> Claimed:

@@ -9,7 +9,7 @@ from agents.src.skills.fault import Fault
 from agents.src.skills.info import Place, known_keys, read_skill
 from agents.src.skills.keys import FUNCTION_PREFIX
 from agents.src.skills.local_skill import SKILL_MD, SKILL_PREFIX, Default, LocalSkill, metadata_texts, read_local
-from agents.src.skills.request import SkillRequest
+from agents.src.skills.request import SkillRequest, Text
 from agents.src.skills.resources import GPUS
 from agents.src.skills.skill import Resources, Skill
 from agents.src.skills.splice import Info
@@ -34,6 +34,7 @@ __all__ = [
     "Resources",
     "Skill",
     "SkillRequest",
+    "Text",
     "Token",
     "TokenStore",
     "allowance",

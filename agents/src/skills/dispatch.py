@@ -11,9 +11,22 @@ from agents.src.errors import InvalidRequest, Problem, RateLimited, UnknownFile
 from agents.src.skills.access import Allowance, TokenStore
 from agents.src.skills.arguments import check_arguments
 from agents.src.skills.catalogue import Catalogue
-from agents.src.skills.request import SkillRequest
+from agents.src.skills.request import Asking, SkillRequest
 from agents.src.skills.skill import Skill
-from agents.src.tasks import Added, Brief, Caller, FileStore, Inbox, InputFile, Key, Runner, Task, TaskStore, distinct
+from agents.src.tasks import (
+    Added,
+    Brief,
+    Caller,
+    FileStore,
+    Inbox,
+    InputFile,
+    Key,
+    QuestionRules,
+    Runner,
+    Task,
+    TaskStore,
+    distinct,
+)
 
 log = structlog.get_logger()
 
@@ -140,4 +153,13 @@ def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...],
         claude=skill.claude,
         program=skill.run,
         review=skill.review,
+        questions=rules_for(skill.questions, request.questions),
     )
+
+
+def rules_for(rules: QuestionRules, wanted: Asking | None) -> QuestionRules:
+    """The skill's, with what the request says itself."""
+    if wanted is None:
+        return rules
+    said = wanted.model_dump(exclude_unset=True, exclude=None if wanted.ask else {"ask"})
+    return QuestionRules(**{**rules.model_dump(), **said})

@@ -13,12 +13,16 @@ from pydantic_core import ErrorDetails
 from agents.src.records import Frozen
 from agents.src.skills.fault import Fault
 from agents.src.skills.keys import ClaudeKeys, ScriptKeys
+from agents.src.skills.question_keys import contradictions
 from agents.src.skills.schema import schema_faults
 from agents.src.skills.skill import Resources, Skill
-from agents.src.tasks import ClaudeOptions, Retries
+from agents.src.tasks import ClaudeOptions, QuestionRules, Retries
 
 Place = tuple[str | int, ...]
 """Where in the frontmatter: `("retries", "max-delay")`, `("pip", 1)`."""
+
+NESTED = {"retries": "RetryKeys", "questions": "QuestionKeys", "questions.choices": "ChoiceKeys"}
+"""Where keys stand below another, and what they may be."""
 
 KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a decimal number", list: "a list", dict: "a mapping"}
 
@@ -32,8 +36,8 @@ def _adapter(engine: str) -> TypeAdapter[Any]:
 def known_keys(engine: str) -> dict[str, str]:
     """Each key that a skill of this engine may have (`cpu`, `retries.max-delay`), with what may be written there."""
     schema = _adapter(engine).json_schema()
-    below = {f"retries.{key}": value for key, value in schema["$defs"]["RetryKeys"]["properties"].items()}
-    return {key: value["description"] for key, value in (schema["properties"] | below).items()}
+    places = {"": schema, **{f"{place}.": schema["$defs"][keys] for place, keys in NESTED.items()}}
+    return {place + key: value["description"] for place, keys in places.items() for key, value in keys["properties"].items()}
 
 
 def read_skill(
@@ -54,10 +58,12 @@ def read_skill(
 
 def _wrong_places(folder: Path, values: Mapping[str, Any], body: str, engine: str, *, deep: bool) -> Iterator[tuple[Place, str]]:
     try:
-        _adapter(engine).validate_python(dict(values))
+        checked = _adapter(engine).validate_python(dict(values))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             yield detail["loc"], _message(detail, engine)
+    else:
+        yield from contradictions(checked.get("questions", {}))
     name, schema = values.get("name"), values.get("arguments")
     if isinstance(name, str) and name != folder.name:
         yield ("name",), f"{_shown(name)} is not the folder's name; write {folder.name}, or rename the folder"
@@ -107,6 +113,7 @@ def _line(lines: Mapping[Place, int], place: Place) -> int:
 def _skill(folder: Path, keys: dict[str, Any], body: str) -> Skill:
     """Each key goes into the part of a skill that has a field of its name."""
     keys["retries"] = Retries(**keys.get("retries", {}))
+    keys["questions"] = QuestionRules(**keys.get("questions", {}))
     parts: dict[str, type[Frozen]] = {"resources": Resources, "claude": ClaudeOptions}
     for part, model in parts.items():
         keys[part] = model(**{key: keys.pop(key) for key in model.model_fields if key in keys})

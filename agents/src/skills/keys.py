@@ -5,22 +5,17 @@ A key's description completes the sentence "write …" in every message about it
 
 from typing import Annotated, Any, Literal, Required
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, FiniteFloat, with_config
+from pydantic import BeforeValidator, Field, FiniteFloat, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from agents.src.skills.resources import AptPackage, Gpu, PipRequirement, SecretName, unique
+from agents.src.skills.question_keys import QuestionKeys
+from agents.src.skills.resources import AptPackage, Gpu, PipRequirement, SecretName
+from agents.src.skills.strict import STRICT, Unique, one_or_many
 from agents.src.skills.tools import Tool, split_tools
 
 FUNCTION_PREFIX = "skill-"
 """Before a skill's name in the name of its Modal Function, so that a skill called `web` replaces nothing."""
 NAME_LIMIT = 64 - len(FUNCTION_PREFIX)  # Modal allows 64 characters in all
-
-# Exactly the stated types ("2" is no number, 512.0 no whole one), hyphens in the names of keys, and nothing unknown.
-STRICT = ConfigDict(strict=True, extra="forbid", alias_generator=lambda name: name.replace("_", "-"))
-
-
-def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
 
 
 def _line_or_list(value: Any) -> Any:
@@ -29,9 +24,6 @@ def _line_or_list(value: Any) -> Any:
 
 def _number_or_mapping(value: Any) -> Any:
     return {"max-retries": value} if type(value) is int else value
-
-
-Unique = AfterValidator(unique)
 
 
 @with_config(STRICT)
@@ -65,7 +57,7 @@ class CommonKeys(TypedDict, total=False):
     memory: Annotated[int, Field(ge=128, le=344064, description="whole MiB, 128 to 344064")]
     gpu: Annotated[
         list[Gpu],
-        BeforeValidator(_one_or_many),
+        BeforeValidator(one_or_many),
         Unique,
         Field(min_length=1, description="a GPU such as H100 or A100-80GB:2, or a list of them, the most wanted first"),
     ]
@@ -83,6 +75,7 @@ class CommonKeys(TypedDict, total=False):
     secrets: Annotated[list[SecretName], Unique, Field(description="a list of names of Modal secrets")]
     on_crash: Annotated[Literal["requeue", "interrupt"], Field(description="requeue or interrupt")]
     review: Annotated[bool, Field(description="true or false")]
+    questions: Annotated[QuestionKeys, Field(description="a mapping that says how its tasks may ask")]
 
 
 @with_config(STRICT)

@@ -1,12 +1,12 @@
 """The noun: what a caller asks of a skill."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from agents.src.records import Frozen
-from agents.src.tasks import Callback
+from agents.src.tasks import LONGEST_DEADLINE, SHORTEST_DEADLINE, Callback
 
 LARGEST_METADATA = 16 * 1024
 """Bytes of JSON."""
@@ -34,9 +34,30 @@ def small(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("must not name anybody twice")
+    return names
+
+
 Text = Annotated[str, AfterValidator(plain_text), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
 FileId = Annotated[str, Field(pattern=r"^[0-9a-hjkmnp-tv-z]{26}$")]
 JsonObject = Annotated[dict[str, Any], AfterValidator(strict_json)]
+
+
+class Asking(Frozen):
+    """How this task may ask; what is left out, the skill says."""
+
+    model_config = ConfigDict(strict=True)
+
+    ask: Annotated[
+        Annotated[tuple[Literal["caller", "human", "responder"], ...], Field(min_length=1), AfterValidator(each_once)] | None,
+        Field(description="Who is asked, one after the other; null: as the skill says."),
+    ] = None
+    deadline: Annotated[
+        float | None,
+        Field(ge=SHORTEST_DEADLINE, le=LONGEST_DEADLINE, description="Seconds that each of them has; null: for ever."),
+    ] = None
 
 
 class SkillRequest(Frozen):
@@ -68,3 +89,4 @@ class SkillRequest(Frozen):
         str | None,
         Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="The conversation that it belongs to, by name."),
     ] = None
+    questions: Annotated[Asking | None, Field(description="Who is asked what the task has to know, and for how long.")] = None

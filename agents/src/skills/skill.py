@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agents.src.records import Frozen
-from agents.src.tasks import ClaudeOptions, OnCrash, Retries
+from agents.src.tasks import ClaudeOptions, OnCrash, QuestionRules, Retries
 
 Engine = Literal["claude", "script"]
 
@@ -40,4 +40,5 @@ class Skill(Frozen):
     on_crash: OnCrash = OnCrash.REQUEUE
     review: bool = False
     """Whether what a task learned waits until a person accepts it."""
+    questions: QuestionRules = QuestionRules()
     resources: Resources = Resources()

@@ -10,7 +10,20 @@ from agents.src.tasks.event import Draft, Event, EventType, remembered
 from agents.src.tasks.execution import Execution, Stop, Tools
 from agents.src.tasks.files import FileInfo, FileStore, distinct, safe_name
 from agents.src.tasks.hub import Following, Hub
-from agents.src.tasks.question import Action, Answer, Asked, Choice, Question, QuestionRules, QuestionState, Turn
+from agents.src.tasks.question import (
+    LONGEST_DEADLINE,
+    LONGEST_TEXT,
+    MOST_CHOICES,
+    SHORTEST_DEADLINE,
+    Action,
+    Answer,
+    Asked,
+    Choice,
+    Question,
+    QuestionRules,
+    QuestionState,
+    Turn,
+)
 from agents.src.tasks.questions import QuestionFilter, QuestionPage, QuestionStore
 from agents.src.tasks.reaper import Reaper, call_of, worker_of
 from agents.src.tasks.recovery import Recovery
@@ -20,12 +33,17 @@ from agents.src.tasks.solo import Solo
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Callback, Failure, Inbox, Result, Status, Task, Usage
-from agents.src.tasks.turns import PassOn, first_turn
+from agents.src.tasks.tidying import Tidying
+from agents.src.tasks.turns import Expire, PassOn, TakeDefault, first_turn, next_step
 from agents.src.tasks.underway import Underway
 from agents.src.tasks.worker import Worker
 
 __all__ = [
+    "LONGEST_DEADLINE",
+    "LONGEST_TEXT",
+    "MOST_CHOICES",
     "ROOT",
+    "SHORTEST_DEADLINE",
     "Action",
     "Added",
     "Answer",
@@ -49,6 +67,7 @@ __all__ = [
     "Event",
     "EventType",
     "Execution",
+    "Expire",
     "Failure",
     "FileInfo",
     "FileStore",
@@ -80,9 +99,11 @@ __all__ = [
     "Solo",
     "Status",
     "Stop",
+    "TakeDefault",
     "Task",
     "TaskFilter",
     "TaskStore",
+    "Tidying",
     "Tools",
     "Totals",
     "Turn",
@@ -98,6 +119,7 @@ __all__ = [
     "ended_within",
     "failed",
     "first_turn",
+    "next_step",
     "parked",
     "remembered",
     "safe_name",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from agents.src.errors import Problem
+from agents.src.errors import AlreadyAnswered, Problem
 from agents.src.tasks.question import Answer, Asked
 from agents.src.tasks.questions import QuestionStore
 from agents.src.tasks.runner import Runner
@@ -15,13 +15,21 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Answering:
+    """Without a `runner`, whoever works on the queue finds the task there."""
+
     questions: QuestionStore
-    runner: Runner
+    runner: Runner | None
 
     async def answer(self, asked: Asked, answer: Answer) -> Asked:
         """The question as it stands then: durable, when this returns. Raises InvalidAnswer, AlreadyAnswered, UnknownQuestion."""
-        answered, task = await self.questions.answer(asked.id, answer.checked(asked.question))
-        if task.status is Status.QUEUED:
+        try:
+            answered, task = await self.questions.answer(asked.id, answer.checked(asked.question))
+        except AlreadyAnswered:
+            known = await self.questions.get(asked.id)
+            if not known.was_answered_with(answer):
+                raise
+            return known
+        if self.runner and task.status is Status.QUEUED:
             try:
                 await self.runner.start(task)
             except Problem as error:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from agents.src.clock import Clock
-from agents.src.errors import AlreadyAnswered, Problem, QuestionExpired
+from agents.src.errors import AlreadyAnswered, Problem, QuestionExpired, Unavailable
 from agents.src.tasks.answering import Answering
 from agents.src.tasks.asking import EXPIRED
 from agents.src.tasks.event import Event, EventType
@@ -52,6 +53,8 @@ class Nobody:
 
 
 class Escalation:
+    """Any number of processes may run it at once: each step is taken once."""
+
     def __init__(
         self, answering: Answering, tasks: TaskStore, hub: Hub, clock: Clock, reach: Reach, responder: Responder | None
     ) -> None:
@@ -62,11 +65,14 @@ class Escalation:
         self._clock = clock
         self._reach = reach
         self._responder = responder
+        self._task_id: str | None = None
         self._wake = asyncio.Event()
         self._responding: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
 
-    def open(self) -> None:
+    def open(self, task_id: str | None = None) -> None:
+        """Looks after the questions of this task only, or of all."""
+        self._task_id = task_id
         self._hub.listeners.append(self._heard)
         self._loop = asyncio.create_task(self._rounds())
 
@@ -94,7 +100,7 @@ class Escalation:
 
         async def look() -> None:
             nonlocal due
-            due = await self._questions.next_due()
+            due = await self._questions.next_due(self._task_id)
 
         return due if await done(look, otherwise="questions_unreadable") else self._clock.now() + RETRY
 
@@ -110,10 +116,17 @@ class Escalation:
                 wait.cancel()
 
     async def round(self) -> None:
-        """Takes a step with each question whose time is over. Raises Unavailable."""
-        while overdue := await self._questions.overdue(AT_ONCE):
-            for asked in overdue:
-                await self._step(asked)
+        """Takes a step with each question whose time is over. Raises Unavailable where one has to be looked at again."""
+        while overdue := await self._questions.overdue(AT_ONCE, self._task_id):
+            # One at which something goes wrong keeps none of the others.
+            steps = [await done(partial(self._step, asked), otherwise="question_not_passed_on") for asked in overdue]
+            if not all(steps):
+                raise Unavailable(f"{steps.count(False)} of {len(steps)} questions could not be passed on.")
+
+    async def once(self) -> None:
+        """One round, and what the responder says in it. For a process that is called now and then. Raises Unavailable."""
+        await self.round()
+        await asyncio.gather(*self._responding)
 
     async def _step(self, asked: Asked) -> None:
         human = Turn.HUMAN in asked.turns[asked.turn + 1 :] and await self._reach.human(asked)
@@ -137,7 +150,7 @@ class Escalation:
         assert self._responder is not None  # else nobody's turn is the responder's
         try:
             task = await self._tasks.get(asked.task_id)
-            events = await self._last_events(asked.task_id)
+            events = await self._tasks.last_events(asked.task_id, SHOWN)
             answer = await self._responder.respond(asked, task.prompt, events)
             if answer is not None:
                 with suppress(AlreadyAnswered):
@@ -151,11 +164,4 @@ class Escalation:
 
     async def _next_one(self, asked: Asked) -> None:
         """The responder could not decide: whoever comes after it is asked now."""
-        with suppress(Problem):
-            await self._step(asked)
-
-    async def _last_events(self, task_id: str) -> tuple[Event, ...]:
-        found: list[Event] = []
-        while batch := await self._tasks.events(task_id, found[-1].seq if found else 0, 500):
-            found = [*found, *batch][-SHOWN:]
-        return tuple(found)
+        await done(partial(self._step, asked), otherwise="question_not_passed_on")

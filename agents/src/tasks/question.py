@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from typing import Self
+from typing import Any, Self
 
 from agents.src.errors import InvalidAnswer
 from agents.src.records import Kept
@@ -43,12 +43,13 @@ class Question(Kept):
         return sha256(json.dumps([self.text, [choice.label for choice in self.choices]]).encode()).hexdigest()[:16]
 
     def answered_by_default(self) -> "Answer | None":
+        """None where it has no default, or one that does not fit: that of the skill may have been meant for other choices."""
         if not self.default:
             return None
-        labels = {choice.label for choice in self.choices}
-        if labels.issuperset(self.default):
-            return Answer(action=Action.ACCEPT, choices=self.default, by=Turn.DEFAULT)
-        return Answer(action=Action.ACCEPT, text="\n".join(self.default), by=Turn.DEFAULT)
+        chosen = {choice.label for choice in self.choices}.issuperset(self.default)
+        said: dict[str, Any] = {"choices": self.default} if chosen else {"text": "\n".join(self.default)}
+        answer = Answer(action=Action.ACCEPT, by=Turn.DEFAULT, **said)
+        return answer if answer.fault(self) is None else None
 
 
 class Turn(StrEnum):
@@ -102,11 +103,12 @@ class Answer(Kept):
 
     def checked(self, question: Question) -> Self:
         """Itself. Raises InvalidAnswer where it does not fit the question."""
-        if fault := self._fault(question):
+        if fault := self.fault(question):
             raise InvalidAnswer(fault)
         return self
 
-    def _fault(self, question: Question) -> str | None:
+    def fault(self, question: Question) -> str | None:
+        """Why it does not fit the question; None where it does."""
         labels = [choice.label for choice in question.choices]
         if self.action is not Action.ACCEPT:
             return f"choices: with {self.action} nothing is chosen; leave them out." if self.choices else None
@@ -162,3 +164,7 @@ class Asked:
     def whose_turn(self) -> Turn | None:
         """None: nobody has been asked yet."""
         return self.turns[self.turn] if 0 <= self.turn < len(self.turns) else None
+
+    def was_answered_with(self, answer: Answer) -> bool:
+        """Whether this very answer was given by this very answerer: then it is only repeated, because its receipt was lost."""
+        return self.answer == answer

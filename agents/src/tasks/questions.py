@@ -47,14 +47,17 @@ class QuestionStore(Protocol):
         Raises UnknownQuestion, AlreadyAnswered.
         """
 
-    async def overdue(self, limit: int) -> tuple[Asked, ...]:
-        """Pending ones whose time is over, the longest first."""
+    async def overdue(self, limit: int, task_id: str | None = None) -> tuple[Asked, ...]:
+        """Pending ones whose time is over, the longest first; of one task, or of all."""
 
-    async def next_due(self) -> float | None:
-        """When the next pending question is due."""
+    async def next_due(self, task_id: str | None = None) -> float | None:
+        """When the next pending question is due; of one task, or of all."""
 
     async def pass_on(self, asked: Asked, step: PassOn) -> Asked | None:
         """Gives the turn to the next; None where the question no longer stands as it is given here."""
 
     async def expire(self, asked: Asked, failure: Failure) -> Task | None:
-        """Nobody answered. A task that no run holds fails; a run that holds it has to see to that. None as for `pass_on`."""
+        """Nobody answered. A task that no run holds fails; a run that holds it has to see to that.
+
+        None where somebody has answered, or the turn has passed on, since the question stood as it is given here.
+        """

@@ -8,9 +8,11 @@ import structlog
 
 from agents.src.clock import Clock
 from agents.src.tasks.policy import after_crash
+from agents.src.tasks.rounds import done
 from agents.src.tasks.run import Run
 from agents.src.tasks.store import LeaseLost, TaskStore
 from agents.src.tasks.task import Task
+from agents.src.tasks.tidying import Tidying
 
 log = structlog.get_logger()
 
@@ -19,13 +21,14 @@ log = structlog.get_logger()
 class Recovery:
     """`is_gone` tells of a worker's name whether its process has ended (None: cannot tell). `clear_away` ends what is left
     on this machine of a task's processes, so that it never runs twice at once, and removes their folders, or sets aside the one
-    of a run that waited for an answer.
+    of a run that waited for an answer. What was set aside for tasks that have ended meanwhile, `tidying` removes.
     """
 
     store: TaskStore
     clock: Clock
     is_gone: Callable[[str], bool | None]
     clear_away: Callable[[Run], Awaitable[None]]
+    tidying: Tidying | None = None
 
     async def recover(self, alive: Collection[str] = ()) -> list[Task]:
         """Requeues, or fails, each abandoned task as its policy says; the tasks as they stand then.
@@ -42,4 +45,6 @@ class Recovery:
             with suppress(LeaseLost):  # somebody else recovered it first
                 settled.append(await self.store.settle(run, ending))
                 log.info("recovered", run=run.id, status=settled[-1].status.value)
+        if self.tidying:
+            await done(self.tidying.tidy, otherwise="folders_not_tidied")
         return settled

@@ -1,6 +1,7 @@
 """The runner that runs just the tasks it is given, in this process: a Modal container, or a command that invokes one skill."""
 
 import asyncio
+from collections import defaultdict
 from contextlib import suppress
 
 from agents.src.clock import Clock
@@ -19,6 +20,8 @@ class Solo:
         self._store = store
         self._clock = clock
         self._works: set[asyncio.Task[Task | None]] = set()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By task: one that is started again, after an answer, may still be on its way to being parked."""
 
     def reserve(self, skill: str) -> Claim | None:  # noqa: ARG002  # one way for all: through the queue
         return None
@@ -43,6 +46,10 @@ class Solo:
 
     async def run(self, task_id: str) -> Task | None:
         """Runs a queued task through all its attempts. None where it was not to be had: it ended, or another worker has it."""
+        async with self._turns[task_id]:
+            return await self._run(task_id)
+
+    async def _run(self, task_id: str) -> Task | None:
         await self._settle_earlier_self(task_id)
         while run := await self._store.claim_one(task_id, self._underway.claim()):
             work = self._underway.begin(run, claimed_later=True)

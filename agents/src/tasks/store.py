@@ -92,6 +92,9 @@ class TaskStore(Protocol):
     async def get(self, task_id: str) -> Task:
         """Raises UnknownTask."""
 
+    async def ended(self, task_ids: Collection[str]) -> frozenset[str]:
+        """Those of these that have ended."""
+
     async def page(self, which: TaskFilter, cursor: str | None, limit: int) -> Page: ...
 
     async def totals(self, caller: str | None) -> Totals:
@@ -99,6 +102,9 @@ class TaskStore(Protocol):
 
     async def events(self, task_id: str, after: int, limit: int) -> tuple[Event, ...]:
         """Those with a number above `after`, in order: up to `limit`, fewer where they are large, none only after the last."""
+
+    async def last_events(self, task_id: str, limit: int) -> tuple[Event, ...]:
+        """The last ones, in order: up to `limit`, fewer where they are large."""
 
     async def claim(self, claim: Claim, limit: int, full: Collection[str] = ()) -> Claimed:
         """Takes up to `limit` queued tasks that are due, by priority, then age; none of the skills that are `full`."""
