@@ -139,5 +139,6 @@ def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...],
         on_crash=skill.on_crash,
         claude=skill.claude,
         program=skill.run,
+        asks=skill.asks,
         review=skill.review,
     )
