@@ -264,6 +264,8 @@ def test_the_skills_rules_fill_in_what_a_question_leaves_open() -> None:
     question = filled(Question(text="Go on?"), rules)
     assert [choice.label for choice in question.choices] == ["yes", "no"]
     assert question.answered_by_default() == Answer(action=Action.ACCEPT, choices=("no",), by=Turn.DEFAULT)
+    other = filled(Question(text="Go on?", choices=(Choice(label="maybe"),)), rules)  # the rules' default is none of its choices
+    assert (other.free_text, other.answered_by_default()) == (False, None)
     own = filled(Question(text="Go on?", choices=(Choice(label="maybe"),), free_text=True, default=()), rules)
     assert ([choice.label for choice in own.choices], own.free_text, own.answered_by_default()) == (["maybe"], True, None)
 

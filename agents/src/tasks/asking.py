@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -99,11 +100,15 @@ def tells_of(question_id: str, events: Sequence[Event]) -> bool:
 def filled(question: Question, rules: QuestionRules) -> Question:
     """The question with what the skill's rules say of all its questions, where it says nothing itself.
 
-    Raises InvalidQuestion where the two do not go together.
+    A default of the rules may be meant for other choices; then it is none. Raises InvalidQuestion where the question's own does not
+    go with the rules.
     """
-    open_to_all = {"choices": rules.choices, "several": rules.several, "free_text": rules.free_text, "default": rules.default}
+    open_to_all = {"choices": rules.choices, "several": rules.several, "free_text": rules.free_text}
+    given = open_to_all | question.model_dump(exclude_unset=True)
+    with suppress(ValidationError):
+        return Question(**{"default": rules.default} | given)
     try:
-        return Question(**open_to_all | question.model_dump(exclude_unset=True))
+        return Question(**given)
     except ValidationError as error:
         why = error.errors()[0]["ctx"]["error"]
         raise InvalidQuestion(f"{question.text[:200]!r}, with what the skill says of all its questions: {why}") from None
