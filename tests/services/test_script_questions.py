@@ -1,44 +1,28 @@
-"""The `script` engine with programs that ask, on both event loops; and with the real store, parked and gone on with."""
+"""The `script` engine with programs that ask, on both event loops. `test_script_parked.py` has them in the whole house."""
 
 import asyncio
 import stat
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agents.src.bootstrap import Parts
-from agents.src.clock import Clock
 from agents.src.errors import ProgramFailed, QuestionExpired, TaskFailed, Unavailable
-from agents.src.services.processes import processes_of
-from agents.src.services.script import ScriptEngine
 from agents.src.services.script_messages import MOST_QUESTIONS
-from agents.src.skills import SkillRequest
 from agents.src.tasks import (
     Action,
     Answer,
-    Asked,
-    Caller,
     Choice,
     Draft,
-    Engine,
     EventType,
-    Failure,
     LeaseLost,
     Parked,
     Question,
-    QuestionFilter,
-    QuestionState,
     Result,
-    Status,
-    Task,
     Turn,
 )
-from tests.building import a_skill, ended, eventually, immediately, parts, running
-from tests.conftest import OpenDb
-from tests.services.test_script import ASKING_IN_PYTHON, ASKING_IN_SHELL, PAGE, PYTHON, Stage, stage
+from tests.building import eventually
+from tests.services.test_script import ASKING_IN_PYTHON, ASKING_IN_SHELL, PAGE, Stage, stage
 
 __all__ = ["stage"]
 
@@ -49,8 +33,6 @@ def answer(): return json.loads(sys.stdin.readline())
 def ask(text, **more): question(text, **more); return answer()
 """
 RED = Answer(action=Action.ACCEPT, choices=("red",), name="ada")
-NOBODY = Failure(type="question-expired", title="Nobody answered what the task had to know.", detail="Nobody.")
-Story = Callable[[Parts], Awaitable[None]]
 
 
 @dataclass
@@ -204,12 +186,11 @@ ERRORS = [Parked(), QuestionExpired("Nobody."), LeaseLost("x:1"), Unavailable("T
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("deaf", [False, True])
-def test_what_comes_instead_of_an_answer_ends_the_program_and_comes_out(stage: Stage, error: Exception, deaf: bool) -> None:
+def test_what_comes_instead_of_an_answer_ends_the_program_and_comes_out(stage: Stage, error: Exception) -> None:
     ask = Scripted({"Which?": error})
-    program = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if deaf else ""
+    deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     with pytest.raises(type(error)) as caught:
-        play(stage, ask, ASKING + program + "subprocess.Popen(['sleep', '60'])\nask('Which?')\ntime.sleep(60)")
+        play(stage, ask, ASKING + deaf + "subprocess.Popen(['sleep', '60'])\nask('Which?')\ntime.sleep(60)")
     assert caught.value is error
 
 
@@ -314,190 +295,3 @@ def test_the_example_in_shell_asks(stage: Stage) -> None:
     for label, said in (("yes", "keeping it"), ("no", "removing it")):
         ask = Scripted({"Keep the old report?": Answer(action=Action.ACCEPT, choices=(label,))})
         assert play(stage, ask, ASKING_IN_SHELL, "main.sh")[1] == Result(text=said)
-
-
-# With the real store
-
-
-def at_home(skill: Path, open_db: OpenDb, state_dir: Path, program: str, story: Story, hold: float = 60, **fields: Any) -> None:
-    """The program as the skill `noop`, in the whole house."""
-    skill.mkdir(exist_ok=True)
-    (skill / "work.py").write_text(PYTHON + ASKING + program)
-
-    async def live() -> None:
-        engines: dict[str, Engine] = {"script": ScriptEngine(lambda _: skill)}
-        skills = [a_skill(asks=True, **fields)]
-        async with running(parts(state_dir, engines=engines, skills=skills, db=open_db(), question_hold_seconds=hold)) as here:
-            await story(here)
-
-    asyncio.run(live())
-
-
-async def submitted(here: Parts) -> Task:
-    """Under an id that no other test has, whose processes would be taken for this one's."""
-    request = SkillRequest(skill="noop", task="Please.")
-    return (await here.dispatcher.dispatch(request, Caller("ada"), Clock().new_id())).task
-
-
-async def pending(here: Parts, task: Task, number: int = 1) -> list[Asked]:
-    """Its open questions, once there are so many, the oldest first."""
-    found: list[Asked] = []
-
-    async def there() -> bool:
-        which = QuestionFilter(task_id=task.id, state=QuestionState.PENDING)
-        found[:] = reversed((await here.questions.page(which, None, 50)).items)
-        return len(found) == number
-
-    await eventually(there)
-    return found
-
-
-async def told(here: Parts, task: Task) -> list[EventType]:
-    return [event.type for event in await here.store.events(task.id, 0, 100)]
-
-
-async def parked(here: Parts, task: Task) -> None:
-    async def is_parked() -> bool:
-        return EventType.PARKED in await told(here, task)
-
-    await eventually(is_parked)
-
-
-COLOUR = """
-print("began", flush=True)
-open("output/trace", "x").close()
-got = ask("Which?", id="colour", choices=["red", "blue"])
-say(type="result", text=", ".join(got["choices"]), data=got)
-"""
-
-
-@pytest.fixture
-def skill(tmp_path: Path) -> Path:
-    return tmp_path / "skill"
-
-
-def test_a_held_program_goes_on_with_its_answer(skill: Path, open_db: OpenDb, state_dir: Path) -> None:
-    async def story(here: Parts) -> None:
-        task = await submitted(here)
-        [asked] = await pending(here, task)
-        assert (asked.key, (await here.store.get(task.id)).status) == ("colour", Status.INPUT_REQUIRED)
-        assert processes_of(f"{task.id}:1")
-        await here.answering.answer(asked, RED)
-        done = await ended(here, task)
-        assert done.result and (done.result.text, done.result.data["by"], done.attempt) == ("red", "caller", 1)
-        asking, answering = EventType.QUESTION_ASKED, EventType.QUESTION_ANSWERED
-        assert (await told(here, task))[2:] == [EventType.TEXT, asking, answering, EventType.COMPLETED]
-
-    at_home(skill, open_db, state_dir, COLOUR, story)
-
-
-def test_a_parked_program_is_gone_and_begins_again_in_a_fresh_folder(skill: Path, open_db: OpenDb, state_dir: Path) -> None:
-    async def story(here: Parts) -> None:
-        task = await submitted(here)
-        await parked(here, task)
-        assert processes_of(f"{task.id}:1") == set()
-        [asked] = await pending(here, task)
-        await here.answering.answer(asked, RED)
-        done = await ended(here, task)
-        assert done.result and (done.result.text, done.attempt, done.resumed) == ("red", 2, 1)
-        assert [artifact.name for artifact in done.result.artifacts] == ["trace"]
-        assert (await told(here, task)).count(EventType.QUESTION_ASKED) == 1
-
-    at_home(skill, open_db, state_dir, COLOUR, story, hold=0)
-
-
-def test_a_server_that_stops_parks_the_program_and_another_goes_on(skill: Path, open_db: OpenDb, state_dir: Path) -> None:
-    tasks: list[Task] = []
-
-    async def before(here: Parts) -> None:
-        tasks.append(await submitted(here))
-        await pending(here, tasks[0])
-
-    async def after(here: Parts) -> None:
-        [task] = tasks
-        assert (await told(here, task))[-1] is EventType.PARKED
-        [asked] = await pending(here, task)
-        await here.answering.answer(asked, RED)
-        done = await ended(here, task)
-        assert done.result and done.result.text == "red"
-
-    at_home(skill, open_db, state_dir, COLOUR, before)
-    at_home(skill, open_db, state_dir, COLOUR, after)
-
-
-def test_several_that_are_parked_together_are_answered_together(skill: Path, open_db: OpenDb, state_dir: Path) -> None:
-    program = """
-for _ in range(3): question("Which?")
-got = [answer() for _ in range(3)]
-say(type="result", data=[one["text"] for one in sorted(got, key=lambda one: one["id"])])
-"""
-
-    async def story(here: Parts) -> None:
-        task = await submitted(here)
-        await parked(here, task)
-        for asked in await pending(here, task, 3):
-            await here.answering.answer(asked, Answer(action=Action.ACCEPT, text=asked.key[-1]))
-        done = await ended(here, task)
-        assert done.result and (done.result.data, done.attempt) == (["1", "2", "3"], 2)
-
-    at_home(skill, open_db, state_dir, program, story, hold=0)
-
-
-def test_a_question_that_nobody_waited_for_is_withdrawn(skill: Path, open_db: OpenDb, state_dir: Path) -> None:
-    program = """
-question("Which?", id="colour")
-while not os.path.exists("input/go"): time.sleep(0.01)
-say(type="result", text="blue")
-"""
-
-    async def story(here: Parts) -> None:
-        task = await submitted(here)
-        [asked] = await pending(here, task)
-        [process] = processes_of(f"{task.id}:1")
-        (Path(f"/proc/{process}/cwd") / "input" / "go").touch()
-        done = await ended(here, task)
-        assert done.result and (done.result.text, done.waiting) == ("blue", 0)
-        assert (await here.questions.get(asked.id)).state is QuestionState.WITHDRAWN
-
-    at_home(skill, open_db, state_dir, program, story)
-
-
-def test_an_attempt_that_failed_with_an_open_question_is_tried_again_and_asks_again(
-    skill: Path, open_db: OpenDb, state_dir: Path
-) -> None:
-    program = """
-question("Which?", id="colour", choices=["red"])
-while not os.path.exists("input/go") and document["run_id"].endswith(":1"): time.sleep(0.01)
-if document["run_id"].endswith(":1"): sys.exit(1)
-say(type="result", text=answer()["choices"][0])
-"""
-
-    async def story(here: Parts) -> None:
-        task = await submitted(here)
-        [first] = await pending(here, task)
-        [process] = processes_of(f"{task.id}:1")
-        (Path(f"/proc/{process}/cwd") / "input" / "go").touch()
-
-        async def asked_anew() -> bool:
-            return (await told(here, task)).count(EventType.QUESTION_ASKED) == 2
-
-        await eventually(asked_anew)
-        [second] = await pending(here, task)
-        assert second.id != first.id
-        await here.answering.answer(second, RED)
-        done = await ended(here, task)
-        assert done.result and (done.result.text, done.attempt) == ("red", 2)
-
-    at_home(skill, open_db, state_dir, program, story, retries=immediately(1))
-
-
-def test_a_question_that_expires_fails_the_task(skill: Path, open_db: OpenDb, state_dir: Path) -> None:
-    async def story(here: Parts) -> None:
-        task = await submitted(here)
-        [asked] = await pending(here, task)
-        await here.questions.expire(asked, NOBODY)
-        done = await ended(here, task)
-        assert done.error and (done.error.type, done.attempt) == ("question-expired", 1)
-        assert processes_of(f"{task.id}:1") == set()
-
-    at_home(skill, open_db, state_dir, COLOUR, story, retries=immediately(3))

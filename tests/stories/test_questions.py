@@ -1,4 +1,4 @@
-"""Tasks that ask: held, parked, answered, gone on with after an accident. The same in every place; and on a server that holds nothing."""
+"""Tasks that ask, and go on when they are answered: the same in every place. And on a server that holds none while it waits."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -43,14 +43,14 @@ def parking(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def asked(house: House, task: Json, number: int = 1) -> list[Json]:
-    """What the task has asked, in its order, once there are so many."""
+    """What the task has asked, once there are so many, in the order of their texts: at once is in any order."""
     found: list[Json] = []
     for event in house.events(task):
         if event["type"] == "question_asked":
             found.append(event["data"])
         if len(found) == number:
             break
-    return found
+    return sorted(found, key=lambda question: question["text"])
 
 
 def parked(house: House, task: Json) -> None:
@@ -67,8 +67,8 @@ def answered(house: House, question: Json, **said: object) -> None:
 
 
 def test_a_task_asks_and_goes_on_with_the_answers(house: House) -> None:
-    task = house.submit("asker", f"{COLOUR}\nWhere to?\nWhy?")
-    colour, where, why = asked(house, task, 3)
+    task = house.submit("asker", f"{COLOUR}\nFrom where?\nWhy?")
+    where, colour, why = asked(house, task, 3)
     assert [choice["label"] for choice in colour["choices"]] == ["red", "blue"]
     assert house.show(task["id"])["status"] == "input_required"
     answered(house, why, action="decline", text="I would rather not.")
@@ -146,8 +146,8 @@ def test_a_held_task_whose_server_is_killed_is_answered_in_the_next(local: Local
 
 
 def test_a_parked_task_costs_no_process_and_goes_on_in_another_server(parking: House) -> None:
-    task = parking.submit("asker", f"{COLOUR}\nWhere to?")
-    colour, where = asked(parking, task, 2)
+    task = parking.submit("asker", f"{COLOUR}\nFrom where?")
+    where, colour = asked(parking, task, 2)
     parked(parking, task)
     assert not parking.processes(task)
     answered(parking, colour, choices=["red"])

@@ -100,8 +100,8 @@ def tells_of(question_id: str, events: Sequence[Event]) -> bool:
 def filled(question: Question, rules: QuestionRules) -> Question:
     """The question with what the skill's rules say of all its questions, where it says nothing itself.
 
-    A default of the rules may be meant for other choices; then it is none. Raises InvalidQuestion where the question's own does not
-    go with the rules.
+    A default of the rules may be meant for other choices; then it is none. Raises InvalidQuestion where the question's own
+    default is none that the rules let it have.
     """
     open_to_all = {"choices": rules.choices, "several": rules.several, "free_text": rules.free_text}
     given = open_to_all | question.model_dump(exclude_unset=True)
