@@ -15,8 +15,8 @@
     ├── TooLarge · RateLimited · MethodNotAllowed · UnsatisfiableRange
     ├── Misconfigured · Unavailable · InternalError
     └── TaskFailed                      how a task ends when it cannot complete
-        ├── TimedOut · Interrupted · QuestionExpired · NoCredentials · CredentialsRefused · ModelOverloaded · ModelRefused
-        ├── BudgetExhausted · TurnsExhausted · ProgramFailed · ProgramRefused · EngineFailed
+        ├── TimedOut · Interrupted · QuestionExpired · InvalidQuestion · NoCredentials · CredentialsRefused
+        ├── ModelOverloaded · ModelRefused · BudgetExhausted · TurnsExhausted · ProgramFailed · ProgramRefused · EngineFailed
 
 A class's docstring is its title; its kebab-case name is its type. `agents/src/api/errors.py` maps classes to HTTP statuses.
 """
@@ -212,6 +212,10 @@ class Interrupted(TaskFailed):
 
 class QuestionExpired(TaskFailed):
     """Nobody answered what the task had to know."""
+
+
+class InvalidQuestion(TaskFailed):
+    """The skill asks what cannot be asked."""
 
 
 class NoCredentials(TaskFailed):

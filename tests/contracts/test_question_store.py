@@ -27,7 +27,7 @@ from agents.src.tasks import (
 from agents.src.tasks.run import completed
 from tests.building import NOON, eventually, new_id
 from tests.conftest import OpenDb
-from tests.contracts.test_task_store import MINE, THEIRS, House, a_house, at_home
+from tests.contracts.test_task_store import MINE, THEIRS, House, a_house, again_at, at_home
 
 WHICH = Question(text="Which database?", choices=(Choice(label="Postgres", description="A server."), Choice(label="SQLite")))
 WHERE = Question(text="Where to?")
@@ -167,6 +167,23 @@ def test_questions_of_a_task_that_ends_are_withdrawn(open_db: OpenDb, ends: str)
         with pytest.raises(AlreadyAnswered, match="withdrawn"):
             await house.questions.answer(asked.id, POSTGRES)
         assert await house.questions.next_due() is None
+
+    at_home(open_db, story)
+
+
+def test_what_was_withdrawn_with_a_failed_attempt_is_asked_anew_by_the_next(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run = await house.run()
+        asked = await house.questions.ask(run, "k1", WHICH, RULES)
+        await house.store.settle(run, again_at(NOON))
+        again = await house.store.claim_one(run.task.id, THEIRS)
+        assert again
+        anew = await house.questions.ask(again, "k1", WHICH, RULES)
+        assert (anew.state, anew.key) == (QuestionState.PENDING, "k1")
+        assert (await house.store.get(run.task.id)).waiting == 1
+        with pytest.raises(AlreadyAnswered, match="withdrawn"):
+            await house.questions.answer(asked.id, POSTGRES)
+        assert (await house.questions.ask(again, "k1", WHICH, RULES)).id == anew.id
 
     at_home(open_db, story)
 

@@ -1,8 +1,10 @@
 """A run asks: held for a while, then parked; the next attempt goes on."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -280,5 +282,66 @@ def test_the_skills_rules_fill_in_what_a_question_leaves_open() -> None:
     question = filled(Question(text="Go on?"), rules)
     assert [choice.label for choice in question.choices] == ["yes", "no"]
     assert question.answered_by_default() == Answer(action=Action.ACCEPT, choices=("no",), by=Turn.DEFAULT)
+    other = filled(Question(text="Go on?", choices=(Choice(label="maybe"),)), rules)  # the rules' default is none of its choices
+    assert (other.free_text, other.answered_by_default()) == (False, None)
     own = filled(Question(text="Go on?", choices=(Choice(label="maybe"),), free_text=True, default=()), rules)
     assert ([choice.label for choice in own.choices], own.free_text, own.answered_by_default()) == (["maybe"], True, None)
+
+
+CHOICES = (Choice(label="red"), Choice(label="blue"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        ({"text": " "}, "text: is empty"),
+        ({"text": "x" * 16_001}, "text: has 16,001 characters; at most 16,000"),
+        ({"header": "x" * 201}, "header: has 201 characters; at most 200"),
+        ({"choices": tuple(Choice(label=str(n)) for n in range(51))}, "choices: there are 51; at most 50"),
+        ({"choices": (*CHOICES, *CHOICES)}, "choices: 'red' is there twice"),
+        ({"choices": (Choice(label=""),)}, "choices: a label is empty"),
+        ({"choices": (Choice(label="x" * 201),)}, "a label may have 200 characters"),
+        ({"choices": (Choice(label="x", description="x" * 1001),)}, "a description 1,000"),
+        ({"choices": CHOICES, "default": ("red", "blue")}, "default: has more than one label"),
+        (
+            {"choices": CHOICES, "default": ("red", "green"), "several": True},
+            "default: 'green' is none of the choices; give labels",
+        ),
+        ({"choices": CHOICES, "default": ("green",), "free_text": False}, "'green' is none of the choices, and nothing else"),
+        ({"default": (" ",)}, "default: is empty"),
+        ({"default": ("x" * 16_001,)}, "default: has 16,001 characters"),
+    ],
+)
+def test_what_cannot_be_asked(wrong: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        Question(**{"text": "Which?", **wrong})
+
+
+def test_what_can_be_asked() -> None:
+    most = tuple(Choice(label=f"{number:200}", description="x" * 1000) for number in range(50))
+    for fine in (
+        {"text": "x" * 16_000, "header": "x" * 200, "choices": most},
+        {"choices": CHOICES, "default": ("red", "blue"), "several": True, "free_text": False},
+        {"choices": CHOICES, "default": ("green",)},
+        {"free_text": False, "default": ("anything",)},
+    ):
+        question = Question(**{"text": "Which?", **fine})
+        default = question.answered_by_default()
+        assert default is None or default.checked(question)
+
+
+def test_a_question_that_the_rules_contradict_fails_its_task(state_dir: Path) -> None:
+    async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
+        rules = QuestionRules(choices=CHOICES, free_text=False)
+        raise AssertionError(filled(Question(text="Which?", default=("green",)), rules))
+        yield
+
+    async def story() -> None:
+        async with running(parts(state_dir, works={"noop": work})) as here:
+            done = await ended(here, await submit(here))
+            assert done.error and done.error.type == "invalid-question"
+            assert done.error.detail.startswith(
+                "'Which?', with what the skill says of all its questions: default: 'green' is none"
+            )
+
+    asyncio.run(story())

@@ -33,7 +33,7 @@ def faults_of(values: dict[str, Any], body: str = "Do it.") -> list[str]:
 
 
 def base_for(key: str) -> dict[str, Any]:
-    return SCRIPT if key == "run" else CLAUDE
+    return SCRIPT if key in {"run", "asks"} else CLAUDE
 
 
 def test_the_shortest_skill_leaves_every_choice_open() -> None:
@@ -139,6 +139,7 @@ def test_what_is_allowed(key: str, value: Any) -> None:
         ("effort", "extreme"), ("model", "two words"), ("model", "-p"), ("model", ""), ("max-turns", 0), ("budget-usd", 0),
         ("budget-usd", "1"), ("allowed-tools", "Read, Write"), ("allowed-tools", "Bash(git"), ("allowed-tools", "Bash)("),
         ("allowed-tools", ["Read Write"]), ("allowed-tools", "Read Read"), ("allowed-tools", 1), ("allowed-tools", "--all"),
+        ("asks", "yes"), ("asks", 1),
         ("run", "../main.py"), ("run", "bin/main.py"), ("run", "/bin/sh"), ("run", ".hidden"), ("run", "-x"), ("run", "a b"),
         ("arguments", {}), ("arguments", {"type": "array"}), ("arguments", {"type": "object", "properties": []}),
         ("arguments", "x"), ("arguments", [1]),
@@ -213,8 +214,9 @@ def test_a_script_skill_has_no_keys_of_claude(key: str) -> None:
 
 
 def test_a_claude_skill_has_no_program() -> None:
-    [fault] = faults_of({**CLAUDE, "run": "main.py"})
-    assert "run: belongs to the script engine" in fault
+    for key, value in {"run": "main.py", "asks": True}.items():
+        [fault] = faults_of({**CLAUDE, key: value})
+        assert f"{key}: belongs to the script engine" in fault
 
 
 def test_an_unknown_engine_is_refused() -> None:
@@ -240,7 +242,8 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(values: dict[str, 
 
 
 def test_a_script_skill_needs_a_program_and_no_body() -> None:
-    assert skill_of(SCRIPT, body="").run == "main.py"
+    assert (skill_of(SCRIPT, body="").run, skill_of(SCRIPT).asks) == ("main.py", False)
+    assert skill_of({**SCRIPT, "asks": True}).asks
     assert "run: is missing" in faults_of({**CLAUDE, "engine": "script"})[0]
 
 
@@ -299,7 +302,7 @@ schemas = st.fixed_dictionaries(
 
 @settings(deadline=None, max_examples=150)
 @given(
-    st.dictionaries(st.sampled_from(sorted({*known_keys("claude"), "run", "colour"})), anything, max_size=6),
+    st.dictionaries(st.sampled_from(sorted({*known_keys("claude"), *known_keys("script"), "colour"})), anything, max_size=6),
     st.fixed_dictionaries(
         {}, optional={"arguments": schemas, "engine": st.sampled_from(["claude", "script"]), "name": st.just("x")}
     ),

@@ -22,7 +22,7 @@ from agents.src.memory import Recalled, entry_id
 from agents.src.services.processes import processes_of
 from agents.src.services.script import ScriptEngine
 from agents.src.services.script_messages import KEPT_LINES, KEPT_TEXT, LONGEST_LINE, TYPES
-from agents.src.tasks import Brief, Draft, EventType, InputFile, Result, Workspace, unanswered
+from agents.src.tasks import Ask, Brief, Draft, EventType, InputFile, Result, Workspace, unanswered
 
 PYTHON = "import json, os, signal, subprocess, sys, time\ndef say(**message): print(json.dumps(message), flush=True)\n"
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -37,6 +37,7 @@ class Stage:
         for made in (self.skill, self.workspace.input, self.workspace.output):
             made.mkdir(parents=True)
         self._loop_factory = loop_factory
+        self.ask: Ask = unanswered
 
     def write(self, program: str, name: str = "main.py") -> str:
         text = PYTHON + textwrap.dedent(program) if name.endswith(".py") else textwrap.dedent(program)
@@ -46,7 +47,7 @@ class Stage:
     def generator(self, program: str, name: str = "main.py", **brief: Any) -> AsyncGenerator[Draft | Result, None]:
         self.write(program, name)
         brief = {"skill": "trial", "engine": "script", "instruction": "", "prompt": "do it", "timeout": 60, **brief}
-        return ScriptEngine(lambda skill: self.skill.parent / skill).run(Brief(program=name, **brief), self.workspace, unanswered)
+        return ScriptEngine(lambda skill: self.skill.parent / skill).run(Brief(program=name, **brief), self.workspace, self.ask)
 
     def play(self, work: Callable[[], Awaitable[Any]]) -> Any:
         async def scene() -> Any:
@@ -510,26 +511,28 @@ def test_a_program_that_sheds_the_mark_is_ended_too(stage: Stage) -> None:
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "script-skills.md").read_text()
-EXAMPLES = dict(re.findall(r"^```(python|sh)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+IN_PYTHON, IN_SHELL, ASKING_IN_PYTHON, ASKING_IN_SHELL = re.findall(
+    r"^```(?:python|sh)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
+)
 
 
 def test_the_example_in_python(stage: Stage) -> None:
     (stage.workspace.input / "names.txt").write_text("b\na\n")
     files = (InputFile(id="f1", name="names.txt"),)
-    drafts, result = stage.run(EXAMPLES["python"], files=files)
+    drafts, result = stage.run(IN_PYTHON, files=files)
     assert drafts == [
         Draft(EventType.TEXT, {"text": "names.txt: 2 lines"}),
         Draft(EventType.PROGRESS, {"fraction": 1.0, "message": "names.txt"}),
     ]
     assert result == Result(text="Counted and sorted.", data={"files": 1})
     assert (stage.workspace.output / "names.txt.sorted").read_text() == "a\nb"
-    assert isinstance(stage.fail(EXAMPLES["python"]), ProgramRefused)
+    assert isinstance(stage.fail(IN_PYTHON), ProgramRefused)
 
 
 def test_the_example_in_shell(stage: Stage) -> None:
     (stage.workspace.input / "names.txt").touch()
     (stage.skill / stage.write("", "main.sh")).chmod(stat.S_IRWXU)
-    drafts, result = stage.run(EXAMPLES["sh"], "main.sh")
+    drafts, result = stage.run(IN_SHELL, "main.sh")
     assert drafts == [Draft(EventType.TEXT, {"text": "counting", "raw": True})]
     assert result == Result(text="done", data={"files": 1})
     assert (stage.workspace.output / "listing.txt").read_text() == "names.txt\n"

@@ -3,6 +3,7 @@
 import os
 import random
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,7 +25,12 @@ class LocalServer:
     """Implements `Place`. It can be ended and started again, at the same address and with the same state."""
 
     def __init__(
-        self, folder: Path, skills: Path, database_url: str | None = None, shared_memory: Mapping[str, str] = NONE
+        self,
+        folder: Path,
+        skills: Path,
+        database_url: str | None = None,
+        shared_memory: Mapping[str, str] = NONE,
+        settings: Mapping[str, str] = NONE,
     ) -> None:
         self.token = secrets.token_urlsafe(32)
         self.shared_memory = shared_memory
@@ -40,6 +46,7 @@ class LocalServer:
             "MODAL_INVOKE_REHEARSAL": str(REHEARSAL),
             **({"DATABASE_URL": database_url} if database_url else {}),
             **shared_memory,
+            **settings,
         }
         (folder / "home").mkdir(parents=True)
         self._process: subprocess.Popen[str] | None = None
@@ -91,9 +98,22 @@ class LocalServer:
 
 
 @contextmanager
-def served(folder: Path, database_url: str | None = None, shared_memory: Mapping[str, str] = NONE) -> Iterator[LocalServer]:
-    """A server that answers. It must stop when it is told to, have met no error of its own, and have kept its token to itself."""
-    server = LocalServer(folder, collect_skills(folder / "skills"), database_url, shared_memory)
+def served(
+    folder: Path,
+    database_url: str | None = None,
+    shared_memory: Mapping[str, str] = NONE,
+    settings: Mapping[str, str] = NONE,
+    more_skills: Mapping[str, str] = NONE,
+) -> Iterator[LocalServer]:
+    """A server that answers. It must stop when it is told to, have met no error of its own, and have kept its token to itself.
+
+    `more_skills`: by name the info.md of those that do what `asker` does.
+    """
+    skills = collect_skills(folder / "skills")
+    for name, info in more_skills.items():
+        shutil.copytree(skills / "asker", skills / name)
+        (skills / name / "info.md").write_text(info)
+    server = LocalServer(folder, skills, database_url, shared_memory, settings)
     server.start()
     try:
         yield server

@@ -64,12 +64,13 @@ class Child:
             )
         )
 
-    def send(self, document: bytes) -> None:
-        """Gives the program all of its stdin. It need not read it."""
+    def send(self, data: bytes, *, last: bool = False) -> None:
+        """Gives the program something on its stdin, and the end of the file behind the `last`. It need not read it."""
         pipe = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(STDIN))
         with suppress(RuntimeError):  # uvloop's word for a pipe whose reader has already gone
-            pipe.write(document)
-            pipe.write_eof()
+            pipe.write(data)
+            if last:
+                pipe.write_eof()
 
     async def exit(self) -> int:
         """Waits for the program to end: its exit code, or the negative number of the signal that ended it."""

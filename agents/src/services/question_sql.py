@@ -14,6 +14,8 @@ COLUMNS = (
 LOCK = "select worker from task where id = ? {for_update}"
 HOLD = f"select session from task where id = ? and worker = ? and attempt = ? and {LEASED} {{for_update}}"
 KNOWN = f"select {COLUMNS} from question where task_id = ? and key = ?"
+# One that was withdrawn when an attempt failed leaves its key to the next attempt, which asks anew.
+GIVE_UP_KEY = "update question set key = key || ' ' || id where task_id = ? and key = ? and state = 'withdrawn'"
 ALIKE = f"""
     select {COLUMNS} from question where task_id = ? and digest = ? and session < ? and state <> 'withdrawn'
     order by session desc, id limit 1

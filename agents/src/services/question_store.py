@@ -55,6 +55,7 @@ class SqlQuestionStore:
             if not held:
                 return None
             session = held[0][0] or task.attempt
+            tx.run(sql.GIVE_UP_KEY, task.id, key)
             known = tx.run(sql.KNOWN, task.id, key)
             if not known and likened:
                 known = tx.run(sql.ALIKE, task.id, question.digest, session)

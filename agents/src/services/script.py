@@ -14,6 +14,7 @@ from agents.src.memory import Inspect, Notebook
 from agents.src.services.child import Child
 from agents.src.services.processes import MARK, end_run, to_the_end
 from agents.src.services.script_messages import LONGEST_LINE, Transcript
+from agents.src.services.script_questions import Dialogue, Query
 from agents.src.services.secrets import looks_secret
 from agents.src.tasks import Ask, Brief, Draft, EventType, Result, Workspace
 
@@ -23,6 +24,8 @@ STDERR_PAUSE = 0.1  # seconds in which lines of stderr gather into one event
 MOST_OUTPUT = 256 << 20  # bytes of stdout and stderr that a run may write
 LONGEST_STDERR_LINE = 64 << 10  # bytes; longer ones are cut
 SILENCE = 1.0  # seconds without a word after which pipes that somebody still holds are closed
+
+Heard = Draft | Query
 
 
 class ScriptEngine:
@@ -47,20 +50,27 @@ class ScriptEngine:
         self._folder_of = folder_of
         self._environment = dict(environment or {})
 
-    async def run(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:  # noqa: ARG002
-        """Raises EngineFailed where the program cannot be started, ProgramFailed and ProgramRefused for how it ended."""
+    async def run(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
+        """Raises EngineFailed where the program cannot be started, ProgramFailed and ProgramRefused for how it ended.
+
+        And what `ask` raises, once the program has been ended.
+        """
         folder, program = self._folder_of(brief.skill), brief.program or ""
         names = {folder: brief.skill, workspace.folder: ".", Path(sys.prefix): "python"}
         child = await _start(_command(folder, program), workspace.folder, self._variables(workspace))
-        transcript = Transcript(Notebook(brief.skill, brief.memory, self._inspect), held=brief.review)
+        transcript = Transcript(Notebook(brief.skill, brief.memory, self._inspect), held=brief.review, asks=brief.asks)
         running = Running(child, workspace.run_id, names, transcript, self._most_output)
+        dialogue = Dialogue(ask, child.send, running.fail)
         try:
-            child.send(_document(brief, workspace))
-            while draft := await running.next():
-                yield draft
+            child.send(_document(brief, workspace), last=not brief.asks)
+            while heard := await running.next():
+                if isinstance(heard, Query):
+                    dialogue.begin(heard)  # all that was said before is on its way into the log
+                else:
+                    yield heard
             yield running.transcript.outcome(program, await child.exit())
         finally:
-            await to_the_end(running.close())
+            await to_the_end(_close(dialogue, running))
 
     def _variables(self, workspace: Workspace) -> dict[str, str]:
         """A clean environment: nothing of the server's own, which holds secrets."""
@@ -94,9 +104,14 @@ async def _start(command: list[str], folder: Path, variables: Mapping[str, str])
         raise EngineFailed(f"The program {Path(command[-1]).name} cannot be started: {error.strerror}.") from error
 
 
+async def _close(dialogue: Dialogue, running: "Running") -> None:
+    await dialogue.close()
+    await running.close()
+
+
 def _document(brief: Brief, workspace: Workspace) -> bytes:
-    """What the program reads on stdin."""
-    return to_json(
+    """What the program reads on stdin first: one line."""
+    document = to_json(
         {
             "task": brief.prompt,
             "args": brief.args,
@@ -108,6 +123,7 @@ def _document(brief: Brief, workspace: Workspace) -> bytes:
             "timeout": brief.timeout,
         }
     )
+    return document + b"\n"
 
 
 class Running:
@@ -119,22 +135,28 @@ class Running:
         self._child = child
         self._run_id = run_id
         self._names = sorted(((str(path), name) for path, name in names.items()), reverse=True)  # a folder after what is in it
-        self._drafts: asyncio.Queue[Draft | None] = asyncio.Queue()
+        self._heard: asyncio.Queue[Heard | BaseException | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(DRAFTS_AHEAD)
-        self._taken = self._heard = 0
+        self._taken = self._printed = 0
         self._readers = [asyncio.create_task(self._read_stdout()), asyncio.create_task(self._read_stderr())]
         self._tasks = [*self._readers, asyncio.create_task(self._see_off())]
         self._end = asyncio.gather(*self._tasks)
-        self._end.add_done_callback(lambda _: self._drafts.put_nowait(None))
+        self._end.add_done_callback(lambda _: self._heard.put_nowait(None))
 
-    async def next(self) -> Draft | None:
-        """The next thing that happened; None when the program and its streams have ended. Raises ProgramFailed."""
-        draft = await self._drafts.get()
-        if draft is None:
+    async def next(self) -> Heard | None:
+        """The next thing that it said; None when it and its streams have ended. Raises ProgramFailed, and what `fail` got."""
+        heard = await self._heard.get()
+        if isinstance(heard, BaseException):
+            raise heard
+        if heard is None:
             await self._end
         self._room.release()
         self._taken += 1
-        return draft
+        return heard
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the listening, behind what was said already."""
+        self._heard.put_nowait(error)
 
     async def close(self) -> None:
         """Ends whatever still runs."""
@@ -147,8 +169,8 @@ class Running:
     async def _read_stdout(self) -> None:
         async for lines in _lines(self._child.stdout, LONGEST_LINE):
             self._count(lines)
-            for draft in gathered(self.transcript.heard(line) for line in lines):
-                await self._put(draft)
+            for heard in gathered(self.transcript.heard(line) for line in lines):
+                await self._put(heard)
 
     async def _read_stderr(self) -> None:
         async for lines in _lines(self._child.stderr, LONGEST_STDERR_LINE):
@@ -159,15 +181,15 @@ class Running:
 
     def _count(self, lines: list[bytes]) -> None:
         """Raises ProgramFailed where a program never stops talking: its words are kept for good."""
-        self._heard += sum(len(line) + 1 for line in lines)
-        if self._heard > self._most_output:
+        self._printed += sum(len(line) + 1 for line in lines)
+        if self._printed > self._most_output:
             raise ProgramFailed(
                 f"The program printed more than {self._most_output >> 20} MiB: write what is so large to a file in output/."
             )
 
-    async def _put(self, draft: Draft) -> None:
+    async def _put(self, heard: Heard) -> None:
         await self._room.acquire()
-        self._drafts.put_nowait(draft)
+        self._heard.put_nowait(heard)
 
     async def _see_off(self) -> None:
         """When the program has ended, ends what it left running. Who holds the pipes even then has shed the run's mark."""
@@ -175,7 +197,7 @@ class Running:
         await end_run(self._run_id)
         taken = -1
         while (await asyncio.wait(self._readers, timeout=SILENCE))[1]:
-            if self._drafts.empty() and self._taken == taken:
+            if self._heard.empty() and self._taken == taken:
                 self._child.close_pipes()
             taken = self._taken
 
@@ -186,19 +208,19 @@ class Running:
         return line
 
 
-def gathered(drafts: Iterable[Draft | None]) -> Iterator[Draft]:
-    """The drafts, with neighbouring lines that a program just printed in one: a program can print a million a second."""
+def gathered(said: Iterable[Heard | None]) -> Iterator[Heard]:
+    """What was said, with neighbouring lines that a program just printed in one: a program can print a million a second."""
     printed: list[str] = []
     try:
-        for draft in drafts:
-            if draft and draft.data.get("raw"):
-                printed.append(draft.data["text"])
+        for heard in said:
+            if isinstance(heard, Draft) and heard.data.get("raw"):
+                printed.append(heard.data["text"])
                 continue
             if printed:
                 yield as_printed(printed)
                 printed = []
-            if draft:
-                yield draft
+            if heard:
+                yield heard
     except ProgramFailed:
         if printed:
             yield as_printed(printed)

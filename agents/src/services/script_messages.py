@@ -9,11 +9,13 @@ from pydantic_core import from_json
 
 from agents.src.errors import InvalidMemory, LooksSecret, ProgramFailed, ProgramRefused
 from agents.src.memory import Act, Notebook, Wish
+from agents.src.services.script_questions import Query, QuestionMessage
 from agents.src.tasks import Draft, EventType, Result, remembered
 
 LONGEST_LINE = 16 << 20
 """Bytes that one message may have."""
 KEPT_TEXT = 16 << 10  # characters of the text that stands in for a result
+MOST_QUESTIONS = 200  # that one run may ask
 KEPT_LINES, KEPT_STDERR = 20, 4 << 10  # lines and characters of stderr that an error shows
 
 
@@ -55,9 +57,10 @@ class _Error(_Message):
     detail: str
 
 
-Message = _Progress | _Text | _Remember | _Result | _Error
+Message = _Progress | _Text | _Remember | QuestionMessage | _Result | _Error
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
-TYPES = ["progress", "text", "remember", "result", "error"]
+TYPES = ["progress", "text", "remember", "question", "result", "error"]
+MAY_NOT_ASK = "The program asks, but its info.md does not say that it may: write `asks: true` there, and read stdin line by line."
 
 
 def parse(line: bytes) -> Message | str:
@@ -80,22 +83,31 @@ def parse(line: bytes) -> Message | str:
     except ValidationError as error:
         fault = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in fault["loc"])
-        raise ProgramFailed(f"The program wrote a message that is not of the documented form: {where}: {fault['msg']}.") from None
+        raise malformed(f"{where}: {fault['msg']}.") from None
+
+
+def malformed(fault: str) -> ProgramFailed:
+    return ProgramFailed(f"The program wrote a message that is not of the documented form: {fault}")
 
 
 class Transcript:
-    """What a program has said so far, as far as its end will be judged by it. `held`: what it learns waits for a person."""
+    """What a program has said so far, as far as its end will be judged by it.
 
-    def __init__(self, notebook: Notebook, *, held: bool) -> None:
+    `held`: what it learns waits for a person. `asks`: it may ask.
+    """
+
+    def __init__(self, notebook: Notebook, *, held: bool, asks: bool) -> None:
         self._notebook = notebook
         self._held = held
+        self._asks = asks
+        self._asked = 0
         self._text = ""
         self._stderr: deque[str] = deque(maxlen=KEPT_LINES)
         self._result: Result | None = None
         self._refusal: str | None = None
 
-    def heard(self, line: bytes) -> Draft | None:
-        """Takes a line of stdout; what it is to the task's log, if anything. Raises ProgramFailed as `parse` does."""
+    def heard(self, line: bytes) -> Draft | Query | None:
+        """Takes a line of stdout; what it is to the task's log, if anything, or a question. Raises ProgramFailed."""
         match parse(line):
             case str(text):
                 return self._said(text, {"text": text, "raw": True})
@@ -105,6 +117,8 @@ class Transcript:
                 return Draft(EventType.PROGRESS, progress.model_dump(exclude={"type"}))
             case _Remember() as message:
                 return self._learned(Wish(message.action, message.text, message.id, message.section))
+            case QuestionMessage() as message:
+                return self._wondered(message)
             case _Result(text=text, data=data):
                 self._result = Result(text=text, data=data)
             case _Error(detail=detail):
@@ -117,6 +131,17 @@ class Transcript:
         except (InvalidMemory, LooksSecret) as problem:
             return Draft(EventType.WARNING, {"code": "not_remembered", "message": f"Not remembered. {problem.detail}"})
         return remembered(lesson, held=self._held) if lesson else None
+
+    def _wondered(self, message: QuestionMessage) -> Query:
+        if not self._asks:
+            raise ProgramFailed(MAY_NOT_ASK)
+        self._asked += 1
+        if self._asked > MOST_QUESTIONS:
+            raise ProgramFailed(f"The program asked more than {MOST_QUESTIONS} questions in one run: ask for more at once.")
+        try:
+            return message.query(self._asked)
+        except ValidationError as error:
+            raise malformed(f"question.{error.errors()[0]['ctx']['error']}") from None
 
     def complained(self, lines: list[str]) -> Draft:
         """Takes lines of stderr."""

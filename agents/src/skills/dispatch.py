@@ -152,6 +152,7 @@ def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...],
         on_crash=skill.on_crash,
         claude=skill.claude,
         program=skill.run,
+        asks=skill.asks,
         review=skill.review,
         questions=rules_for(skill.questions, request.questions),
     )

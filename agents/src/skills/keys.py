@@ -105,3 +105,4 @@ class ScriptKeys(CommonKeys, total=False):
             str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200, description="the name of a file beside info.md")
         ]
     ]
+    asks: Annotated[bool, Field(description="true or false")]

@@ -33,6 +33,8 @@ class Skill(Frozen):
     engine: Engine = "claude"
     claude: ClaudeOptions = ClaudeOptions()
     run: str | None = None
+    asks: bool = False
+    """Whether its program may ask, and so reads lines."""
     arguments: dict[str, Any] | None = None
     """JSON Schema of structured arguments; None where the skill takes none."""
     timeout: int | None = None

@@ -3,9 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
-from agents.src.errors import QuestionExpired
+from pydantic import ValidationError
+
+from agents.src.errors import InvalidQuestion, QuestionExpired
 from agents.src.tasks.event import Event, EventType
 from agents.src.tasks.hub import Following, Hub
 from agents.src.tasks.question import Answer, Asked, Question, QuestionRules, QuestionState
@@ -23,7 +26,7 @@ class Parked(Exception):
 
 
 class Ask(Protocol):
-    """How an engine asks. Raises Parked, QuestionExpired."""
+    """How an engine asks. Raises Parked, QuestionExpired, InvalidQuestion, LeaseLost, Unavailable."""
 
     async def __call__(self, question: Question, key: str | None = None, *, likened: bool = False) -> Answer:
         """The answer, checked against the question. What is open in the question, the skill's rules fill in.
@@ -95,10 +98,20 @@ def tells_of(question_id: str, events: Sequence[Event]) -> bool:
 
 
 def filled(question: Question, rules: QuestionRules) -> Question:
-    """The question with what the skill's rules say of all its questions, where it says nothing itself."""
-    given = question.model_dump(exclude_unset=True)
-    open_to_all = {"choices": rules.choices, "several": rules.several, "free_text": rules.free_text, "default": rules.default}
-    return question.model_copy(update={name: value for name, value in open_to_all.items() if name not in given})
+    """The question with what the skill's rules say of all its questions, where it says nothing itself.
+
+    A default of the rules may be meant for other choices; then it is none. Raises InvalidQuestion where the question's own
+    default is none that the rules let it have.
+    """
+    open_to_all = {"choices": rules.choices, "several": rules.several, "free_text": rules.free_text}
+    given = open_to_all | question.model_dump(exclude_unset=True)
+    with suppress(ValidationError):
+        return Question(**{"default": rules.default} | given)
+    try:
+        return Question(**given)
+    except ValidationError as error:
+        why = error.errors()[0]["ctx"]["error"]
+        raise InvalidQuestion(f"{question.text[:200]!r}, with what the skill says of all its questions: {why}") from None
 
 
 def answer_of(asked: Asked) -> Answer:

@@ -58,6 +58,8 @@ class Brief(Kept):
     claude: ClaudeOptions = ClaudeOptions()
     program: str | None = None
     """For the `script` engine: the program's file name beside info.md."""
+    asks: bool = False
+    """For the `script` engine: whether the program's stdin stays open for answers."""
     memory: tuple[Recalled, ...] = ()
     """What the skill knows that fits the prompt, best first. Filled in when a run starts; what is kept with the task has none."""
     review: bool = False

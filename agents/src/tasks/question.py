@@ -1,10 +1,14 @@
 """The nouns: what a running task asks, who is asked, and what is answered."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+from itertools import chain
 from typing import Any, Self
+
+from pydantic import model_validator
 
 from agents.src.errors import InvalidAnswer
 from agents.src.records import Kept
@@ -14,6 +18,8 @@ SHORTEST_DEADLINE, LONGEST_DEADLINE = 60.0, 7 * DAY
 """Seconds."""
 LONGEST_TEXT = 16_000
 """Characters of a question or an answer."""
+LONGEST_LABEL, LONGEST_DESCRIPTION = 200, 1_000
+"""Characters of a choice; a header is no longer than a label."""
 MOST_CHOICES = 50
 
 
@@ -27,7 +33,8 @@ class Choice(Kept):
 class Question(Kept):
     """What is asked. `default`: what counts in the end if nobody answers, labels or one text; empty for nothing.
 
-    `free_text`: whether something else than the choices may be answered. Without choices, it always may.
+    `free_text`: whether something else than the choices may be answered. Without choices, it always may. What cannot be put to
+    anybody raises ValueError, with a sentence that says why.
     """
 
     text: str
@@ -36,6 +43,46 @@ class Question(Kept):
     several: bool = False
     free_text: bool = True
     default: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        for fault in chain(self._faults(), self._faults_of_choices(), self._faults_of_default()):
+            raise ValueError(fault)
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        if not self.text.strip():
+            yield "text: is empty; write what is asked."
+        if len(self.text) > LONGEST_TEXT:
+            yield f"text: has {len(self.text):,} characters; at most {LONGEST_TEXT:,} can be asked at once."
+        if len(self.header) > LONGEST_LABEL:
+            yield f"header: has {len(self.header):,} characters; at most {LONGEST_LABEL} are shown above a question."
+
+    def _faults_of_choices(self) -> Iterator[str]:
+        labels = [choice.label for choice in self.choices]
+        if len(labels) > MOST_CHOICES:
+            yield f"choices: there are {len(labels)}; at most {MOST_CHOICES} can be offered."
+        for number, choice in enumerate(self.choices):
+            if not choice.label.strip():
+                yield "choices: a label is empty; write what can be chosen."
+            if choice.label in labels[:number]:
+                yield f"choices: {choice.label[:60]!r} is there twice; they are told apart by their labels."
+            if len(choice.label) > LONGEST_LABEL or len(choice.description) > LONGEST_DESCRIPTION:
+                allowed = f"a label may have {LONGEST_LABEL} characters, a description {LONGEST_DESCRIPTION:,}"
+                yield f"choices: {choice.label[:60]!r} is too long; {allowed}."
+
+    def _faults_of_default(self) -> Iterator[str]:
+        unknown = [word for word in self.default if word not in {choice.label for choice in self.choices}]
+        if len(self.default) > 1 and not unknown and not self.several:
+            yield "default: has more than one label, and the question takes one choice only; give one, or allow several."
+        if len(self.default) > 1 and unknown:
+            yield f"default: {unknown[0][:60]!r} is none of the choices; give labels of choices, or one text."
+        if unknown and self.choices and not self.free_text:
+            yield f"default: {unknown[0][:60]!r} is none of the choices, and nothing else may be answered."
+        if unknown and not unknown[0].strip():
+            yield "default: is empty; leave it out."
+        if unknown and len(unknown[0]) > LONGEST_TEXT:
+            yield f"default: has {len(unknown[0]):,} characters; an answer has at most {LONGEST_TEXT:,}."
 
     @property
     def digest(self) -> str:
