@@ -15,8 +15,8 @@ LOCK = "select worker from task where id = ? {for_update}"
 HOLD = f"select session from task where id = ? and worker = ? and attempt = ? and {LEASED} {{for_update}}"
 KNOWN = f"select {COLUMNS} from question where task_id = ? and key = ?"
 ALIKE = f"""
-    select {COLUMNS} from question where task_id = ? and digest = ? and session < ? and state <> 'withdrawn'
-    order by session desc, id limit 1
+    select {COLUMNS} from question where task_id = ? and digest = ? and attempt < ? and state <> 'withdrawn'
+    order by attempt desc, id limit 1
 """
 ADD = f"insert into question ({COLUMNS}) values ({', '.join('?' * len(COLUMNS.split(',')))})"
 # The task waits, and has the event's number.

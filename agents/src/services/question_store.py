@@ -57,7 +57,7 @@ class SqlQuestionStore:
             session = held[0][0] or task.attempt
             known = tx.run(sql.KNOWN, task.id, key)
             if not known and likened:
-                known = tx.run(sql.ALIKE, task.id, question.digest, session)
+                known = tx.run(sql.ALIKE, task.id, question.digest, task.attempt)
             if known:
                 return asked_of(known[0]), None, ()
             row = (*values, task.attempt, session, question.digest)

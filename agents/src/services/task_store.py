@@ -10,6 +10,7 @@ from agents.src.services.database import Db, Row, Tx
 from agents.src.services.lesson_store import add_lessons
 from agents.src.services.task_log import Change, recorded
 from agents.src.services.task_rows import dumped, event_of, event_row, run_of, started_event, task_of, usage_of, usage_row
+from agents.src.services.transcript_store import forget
 from agents.src.tasks import (
     Added,
     Brief,
@@ -264,6 +265,8 @@ def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> C
         *(now if ending.status.ended else None, ending.run_at, run.task.id, run.worker, run.task.attempt),
     )
     rows = tx.run(task_sql.SETTLE.format(unless=unless), *values)
+    if rows and ending.status is Status.COMPLETED and run.brief.engine == "claude":
+        forget(tx, run.task.id)
     return without_questions(tx, recorded(tx, rows[0], ending.event, now)) if rows else None
 
 
