@@ -234,7 +234,7 @@ def bootstrap(
     every = None if alone or runner else KEEP_EVERY
     keeping = Keeping(keep or here, every=every, pause=KEEP_PAUSE if keep else 0.0)
     memory.nudge = keeping.nudge
-    engines = engines if engines is not None else default_engines(settings, catalogue)
+    engines = engines if engines is not None else default_engines(settings, catalogue, db)
     tools = Tools(*(store, questions, hub, engines, files, clock, memory.recall(), keeping.nudge), settings.question_hold_seconds)
     underway = Underway(name or worker_name(), store, lambda run: Execution(run, tools), hub, clock)
     solo = Solo(underway, store, clock) if alone and not runner else None
@@ -269,22 +269,26 @@ async def keep_here(memory: Memory, catalogue: Catalogue, author: str, nudged: f
         await memory.keeper(catalogue, author).keep_all(skills)
 
 
-def default_engines(settings: Settings, catalogue: Catalogue, granted: Mapping[str, str] | None = None) -> dict[str, Engine]:
+def default_engines(
+    settings: Settings, catalogue: Catalogue, db: Db, granted: Mapping[str, str] | None = None
+) -> dict[str, Engine]:
     """`granted`: variables that the skills' programs and tools get."""
     # Imported here: the web container runs no engine, and would wait a tenth of a second for them.
     from agents.src.services.script import ScriptEngine
 
-    return {"claude": claude_engine(settings, granted or {}), "script": ScriptEngine(folders(catalogue), granted)}
+    return {"claude": claude_engine(settings, db, granted or {}), "script": ScriptEngine(folders(catalogue), granted)}
 
 
-def claude_engine(settings: Settings, granted: Mapping[str, str]) -> Engine:
+def claude_engine(settings: Settings, db: Db, granted: Mapping[str, str]) -> Engine:
     from agents.src.services.claude_code import ClaudeEngine
     from agents.src.services.claude_credentials import CredentialSource
     from agents.src.services.rehearsal import read_script
+    from agents.src.services.transcript_store import SqlTranscriptStore
 
     credentials = CredentialSource(settings.claude_config_dir, settings.anthropic_api_key, settings.claude_code_oauth_token)
     rehearsal = read_script(settings.rehearsal) if settings.rehearsal else None
-    return ClaudeEngine(credentials, settings.anthropic_base_url, rehearsal, environment=granted)
+    url, transcripts = settings.anthropic_base_url, SqlTranscriptStore(db)
+    return ClaudeEngine(credentials, url, rehearsal, environment=granted, transcripts=transcripts)
 
 
 def folders(catalogue: Catalogue) -> Callable[[str], Path]:
@@ -314,7 +318,7 @@ def skill_container(settings: Settings, catalogue: Catalogue, call_id: str) -> P
     """Runs one task, under the name of the call that it was started by. Raises Misconfigured, Unavailable."""
     db, clock = shared_database(settings), Clock()
     files, name = on_volume(settings, db, clock), worker_of(call_id)
-    engines = default_engines(settings, catalogue, granted_variables())
+    engines = default_engines(settings, catalogue, db, granted_variables())
     return bootstrap(
         settings,
         clock=clock,

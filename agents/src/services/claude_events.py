@@ -97,6 +97,10 @@ class Meter:
     def __init__(self) -> None:
         self._read: dict[str, Usage] = {}
 
+    @property
+    def cost_usd(self) -> float:
+        return sum(used.cost_usd for used in self._read.values())
+
     def usage_of(self, result: "ResultMessage") -> Draft:
         models = {}
         for model, totals in (result.model_usage or {}).items():

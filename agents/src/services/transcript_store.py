@@ -5,7 +5,7 @@ What is asked for a task lies under the task's id (`project_key`), and goes with
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID, uuid5
 
 import structlog
@@ -14,7 +14,7 @@ from agents.src.errors import Unavailable
 from agents.src.services.database import Db, Tx
 
 if TYPE_CHECKING:
-    from claude_agent_sdk.types import SessionKey, SessionListSubkeysKey, SessionStore, SessionStoreEntry
+    from claude_agent_sdk.types import SessionKey, SessionListSubkeysKey, SessionStoreEntry
 
 Entry = dict[str, Any]
 """One line of a transcript. What is in it is Claude Code's affair."""
@@ -31,6 +31,18 @@ DELETE = "delete from transcript where project = ? and session = ?"
 FORGET = "delete from transcript where project = ?"
 
 log = structlog.get_logger()
+
+
+class Transcripts(Protocol):
+    """As much of claude-agent-sdk's `SessionStore` as is needed here."""
+
+    async def append(self, key: "SessionKey", entries: "list[SessionStoreEntry]") -> None: ...
+
+    async def load(self, key: "SessionKey") -> "list[SessionStoreEntry] | None": ...
+
+    async def delete(self, key: "SessionKey") -> None: ...
+
+    async def list_subkeys(self, key: "SessionListSubkeysKey") -> list[str]: ...
 
 
 class SqlTranscriptStore:
@@ -86,7 +98,7 @@ class RunTranscript:
     the run (`<task id>:<attempt>`), the same for attempts that go on with each other.
     """
 
-    def __init__(self, store: "SessionStore", work: str) -> None:
+    def __init__(self, store: Transcripts, work: str) -> None:
         self._store = store
         self._project = work.rpartition(":")[0]
         self._waiting: dict[str, list[Entry]] = {}
@@ -142,7 +154,7 @@ class RunTranscript:
             while self._waiting:
                 subpath, entries = next(iter(self._waiting.items()))
                 taken = len(entries)
-                await self._store.append(self._key(subpath), entries[:taken])
+                await self._store.append(self._key(subpath), cast("list[SessionStoreEntry]", entries[:taken]))
                 del entries[:taken]
                 if not entries:
                     del self._waiting[subpath]
