@@ -22,7 +22,7 @@ from agents.src.services.claude_memory import SERVER as MEMORY
 from agents.src.services.claude_memory import Discretion, memory_server
 from agents.src.services.claude_options import config_of, names_of, options_of
 from agents.src.services.claude_questions import SERVER as CALLER
-from agents.src.services.claude_stream import Fatal, Heard, NotResumed, messages
+from agents.src.services.claude_stream import Alive, Fatal, Heard, NotResumed, messages
 from agents.src.services.messages_proxy import messages_proxy
 from agents.src.services.processes import MARK
 from agents.src.services.rehearsal import Rehearsal, Script
@@ -62,6 +62,8 @@ class ClaudeEngine:
     inspect: Inspect = looks_secret
     """Why a text may not be remembered."""
     transcripts: Transcripts | None = None
+    silence: float = 60.0
+    """Seconds after which a conversation that was to be gone on with is given up if nothing comes of it."""
 
     uses_folder = True
     goes_on = True
@@ -103,7 +105,8 @@ class ClaudeEngine:
             options.mcp_servers = {MEMORY: memory, CALLER: caller_server()}
             async for draft in talk.take_up(asker, options, config_of(program)):
                 yield discretion.over(draft)
-            said = messages(talk.prompt, options, workspace.run_id, heard, lambda: asker.was_called)
+            alive = Alive(lambda: asker.was_called, self.silence)
+            said = messages(talk.prompt, options, workspace.run_id, heard, alive)
             async for message in await stack.enter_async_context(aclosing(said)):
                 if isinstance(message, Draft):
                     yield message

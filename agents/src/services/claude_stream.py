@@ -23,10 +23,17 @@ class Fatal:
     error: Exception
 
 
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """How to tell that a conversation is gone on with, for Claude Code may wait for ever. `seen` looks for a sign of it when
+    nothing was heard for `silence` seconds."""
+
+    seen: Callable[[], bool]
+    silence: float
+
+
 Heard = asyncio.Queue["Message | Draft | Fatal | Exception | None"]
 """What Claude Code says, what it wants remembered, and what ends it, in order; None at the end."""
-SILENCE = 60.0
-"""Seconds after which a conversation that was to be gone on with is given up if nothing comes: Claude Code may wait for ever."""
 
 log = structlog.get_logger()
 
@@ -36,20 +43,19 @@ class NotResumed(Exception):
 
 
 async def messages(
-    prompt: str | None, options: "ClaudeAgentOptions", run_id: str, heard: Heard, is_alive: Callable[[], bool]
+    prompt: str | None, options: "ClaudeAgentOptions", run_id: str, heard: Heard, alive: Alive
 ) -> AsyncGenerator["Message | Draft", None]:
     """What is heard until Claude Code ends. Closing this, or cancelling who reads it, ends all of the run's processes.
 
-    Without a prompt, Claude Code goes on with the conversation that the options name, or NotResumed is raised; `is_alive` says
-    that it does though nothing was heard yet. The SDK runs in a task of its own, so that its cancel scopes are entered and left
-    in one place whoever closes this.
+    Without a prompt, Claude Code goes on with the conversation that the options name, or NotResumed is raised. The SDK runs in a
+    task of its own, so that its cancel scopes are entered and left in one place whoever closes this.
     """
     from claude_agent_sdk import ResultMessage
 
     reader = asyncio.create_task(_read(prompt, options, heard))
     resuming, finished = prompt is None, False
     try:
-        while (item := await _next(heard, is_alive if resuming else None)) is not None:
+        while (item := await _next(heard, alive if resuming else None)) is not None:
             if isinstance(item, Fatal):
                 raise item.error
             if isinstance(item, Exception):
@@ -67,14 +73,14 @@ async def messages(
         await to_the_end(_end(run_id, reader))
 
 
-async def _next(heard: Heard, is_alive: Callable[[], bool] | None) -> "Message | Draft | Fatal | Exception | None":
-    """What is heard next: soon, or at least there is a sign of life, where `is_alive` looks for one."""
-    if is_alive:
+async def _next(heard: Heard, alive: Alive | None) -> "Message | Draft | Fatal | Exception | None":
+    """What is heard next: soon, or at least there is a sign of life, where `alive` looks for one."""
+    if alive:
         try:
-            async with asyncio.timeout(SILENCE):
+            async with asyncio.timeout(alive.silence):
                 return await heard.get()
         except TimeoutError:
-            if not is_alive():
+            if not alive.seen():
                 raise NotResumed("it is silent") from None
     return await heard.get()
 

@@ -1,7 +1,8 @@
 """Makes of the transcript of a run that was parked, or killed while it waited, one that Claude Code goes on with. Pure.
 
-A transcript's form is not documented; what is leant on here is held by tests with the real Claude Code. Its entries are a chain:
-each names the one before (`parentUuid`). A call that was put off is marked by an attachment, and resuming calls its hook again.
+A transcript's form is not documented; what is leant on here is held by tests with the real Claude Code. Its entries are a
+chain: each names the one before (`parentUuid`). A call that was put off is marked by an attachment, and resuming calls its hook
+again. The mark has to come last: where the result of another call follows it, the answer is lost on the way to the model.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +14,16 @@ from agents.src.services.claude_asking import PUT_OFF
 from agents.src.services.claude_questions import TOOLS, Told
 from agents.src.services.transcript_store import NAMES, Entry
 
-CHAIN = frozenset({"user", "assistant", "attachment"})
+SAYS = frozenset({"user", "assistant"})
+CHAIN = SAYS | {"attachment"}
 COST = "cost-state"
 """What a session has cost. Left out, a process counts from nothing."""
 SPENT = "modal-invoke-spent"
-"""Our own entry: what a process has cost, in `usd`."""
+"""An entry of our own: what a process has cost, in `usd`."""
+ANSWERED = "modal-invoke-answered"
+"""Another: the `results` of calls that were put off, by their ids."""
+NOT_ITS_OWN = frozenset({COST, SPENT, ANSWERED})
+"""What Claude Code is not given."""
 LIKE_THE_LAST = ("isSidechain", "userType", "entrypoint", "cwd", "sessionId", "version", "gitBranch", "timestamp")
 DEFERRED = "hook_deferred_tool"
 INTERRUPTED = Told("[The run was interrupted before this call had a result. Check whether it took effect.]", is_error=True)
@@ -31,13 +37,13 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What an earlier process left. `held` is the call that Claude Code asks about again, `is_marked` whether it knows so itself;
-    `put_off` have to be answered in the transcript, `lost` had no result when the process died; `spent` in US dollars."""
+    """What an earlier process left. `held` is the call that Claude Code asks about again; `put_off` have to be answered in the
+    transcript, unless that is `answered` already; `lost` had no result when the process died; `spent` in US dollars."""
 
     entries: tuple[Entry, ...]
     held: Call
-    is_marked: bool
     put_off: tuple[Call, ...]
+    answered: Mapping[str, Told]
     lost: tuple[Call, ...]
     spent: float
 
@@ -46,46 +52,65 @@ def past_of(entries: Sequence[Entry]) -> Past | None:
     """None where no question waits: then nothing can be gone on with."""
     results = {block["tool_use_id"]: block for block in _blocks(entries, "tool_result")}
     calls = [Call(block["id"], block["name"], block["input"]) for block in _blocks(entries, "tool_use")]
-    marked = {entry["attachment"]["toolUseID"] for entry in entries if _is_mark(entry)}
+    marked = {marks(entry) for entry in entries}
     open_ones = [call for call in calls if call.id not in results]
     waiting = sorted((call for call in open_ones if call.tool in TOOLS), key=lambda call: call.id not in marked)
     if not waiting:
         return None
     held = waiting[0]
-    put_off = [call for call in calls if call.tool in TOOLS and PUT_OFF in str(results.get(call.id, {}).get("content"))]
+    answered = {
+        call_id: Told(*told) for entry in entries if entry["type"] == ANSWERED for call_id, told in entry["results"].items()
+    }
+    put_off = [call for call in calls if call.id not in answered and PUT_OFF in str(results.get(call.id, {}).get("content"))]
     return Past(
-        tuple(entry for entry in entries if entry.get("type") not in {COST, SPENT}),
+        tuple(entry for entry in entries if entry["type"] not in NOT_ITS_OWN),
         held,
-        held.id in marked,
         (*put_off, *(call for call in waiting if call != held)),
+        answered,
         tuple(call for call in open_ones if call.tool not in TOOLS),
-        sum(entry["usd"] for entry in entries if entry.get("type") == SPENT),
+        sum(entry["usd"] for entry in entries if entry["type"] == SPENT),
     )
 
 
 def _blocks(entries: Sequence[Entry], kind: str) -> Iterator[dict[str, Any]]:
     for entry in entries:
-        content = entry["message"].get("content") if entry.get("type") in {"user", "assistant"} else None
+        content = entry["message"].get("content") if entry["type"] in SAYS else None
         yield from (block for block in content if block.get("type") == kind) if isinstance(content, list) else ()
 
 
-def _is_mark(entry: Entry) -> bool:
-    return entry.get("type") == "attachment" and entry["attachment"].get("type") == DEFERRED
+def marks(entry: Entry) -> str | None:
+    """The call that the entry marks as put off."""
+    attachment = entry["attachment"] if entry["type"] == "attachment" else {}
+    return attachment["toolUseID"] if attachment.get("type") == DEFERRED else None
 
 
 def gone_on_with(past: Past, results: Mapping[str, Told]) -> tuple[list[Entry], list[Entry]]:
-    """The entries to resume with, and those of them that are new. `results` are those of the calls that were put off."""
-    entries = [_with_results(entry, results) for entry in past.entries]
+    """The entries to resume with, and what has to be kept of that. `results` are those of the calls that were put off."""
+    results = {**past.answered, **results}
+    entries = [_with_results(entry, results) for entry in _unmarked(past.entries, past.held.id)]
     added: list[Entry] = []
     there = {block["tool_use_id"] for block in _blocks(entries, "tool_result")}
     found = {**results, **{call.id: INTERRUPTED for call in past.lost}}
-    last = [entry for entry in entries if entry.get("type") in CHAIN][-1]
+    last = [entry for entry in entries if entry["type"] in CHAIN][-1]
     for call_id, result in found.items():
         if call_id not in there:
             added.append(last := _result_entry(last, call_id, result))
-    if not past.is_marked:
+    if added or not any(marks(entry) == past.held.id for entry in entries):
         added.append(_mark(last, past.held))
-    return [*entries, *added], added
+    return [*entries, *added], [*added, {"type": ANSWERED, "results": results}] if results else added
+
+
+def _unmarked(entries: Sequence[Entry], call_id: str) -> list[Entry]:
+    """Without a mark of this call that is not at the end: what followed it follows what was before it."""
+    kept: list[Entry] = []
+    before: dict[str, str | None] = {}
+    for number, entry in enumerate(entries):
+        if marks(entry) == call_id and any(later["type"] in SAYS for later in entries[number:]):
+            before[entry["uuid"]] = entry["parentUuid"]
+        else:
+            parent = entry.get("parentUuid")
+            kept.append(entry | {"parentUuid": before[parent]} if parent in before else entry)
+    return kept
 
 
 def _with_results(entry: Entry, results: Mapping[str, Told]) -> Entry:
