@@ -1,8 +1,9 @@
 """What it costs a run of Claude Code to be parked, and how soon an answer is with one that is held.
 
 Cold: a run of two replies, to its first tool's result and to its end. Resumed: the same with a question in the first reply,
-that was parked and is answered; from the answer on. The two take turns. Held: from the answer, given as the server gives it, to
-the tool's result. Each run is a task of the assembled program on SQLite; the model is a rehearsal, and answers at once.
+that was parked and is answered; from the answer on. Both take turns, with cold runs that cannot be parked. Held: from the answer,
+given as the server gives it, to the tool's result. Each run is a task of the assembled program on SQLite; the model is a
+rehearsal, and answers at once.
 """
 
 import argparse
@@ -49,12 +50,12 @@ SCRIPTS = {COLD: script(READ), PARKED: script(ASK), HELD: script(*[ASK] * QUESTI
 class House:
     """The program with one skill, whose runs are held for so many seconds. Tells when things happened."""
 
-    def __init__(self, state: Path, name: str, hold: float) -> None:
+    def __init__(self, state: Path, name: str, hold: float = 0, *, kept: bool = True) -> None:
         settings = read_settings(token="x" * 40, state_dir=state, question_hold_seconds=hold, rate=None, rehearsal=None)
         db = open_database(None, state)
         self.transcripts = Counting(db)
         nobody = CredentialSource(state / "no-login", keychain=False)
-        claude = ClaudeEngine(nobody, rehearsal=SCRIPTS[name], transcripts=self.transcripts)
+        claude = ClaudeEngine(nobody, rehearsal=SCRIPTS[name], transcripts=self.transcripts if kept else None)
         options = ClaudeOptions(allowed_tools=("Read",))
         skill = Skill(name=name, description="Asks.", instruction="Ask.", folder=Path(name), claude=options)
         self.parts: Parts = bootstrap(settings, catalogue=Catalogue.of([skill]), engines={"claude": claude}, db=db)
@@ -137,20 +138,29 @@ async def taking_turns(rounds: int, *ways: Callable[[], Awaitable[tuple[float, f
 
 
 async def measured(state: Path, rounds: int) -> None:
-    async with House(state / COLD, COLD, 0) as one, House(state / PARKED, PARKED, 0) as two:
-        times = await taking_turns(rounds, lambda: cold(one), lambda: resumed(two))
+    without = House(state / "without", COLD, kept=False)
+    async with House(state / COLD, COLD) as one, House(state / PARKED, PARKED) as two, without as three:
+        times = await taking_turns(rounds, lambda: cold(one), lambda: resumed(two), lambda: cold(three))
         print(f"{'seconds, median (least–most)':34} {'to the tool result':>24} {'to the end':>24}")
-        for name, found in zip(("cold", "resumed, from the answer"), times, strict=True):
+        for name, found in zip(("cold", "resumed, from the answer", "cold, nothing can be parked"), times, strict=True):
             print(f"{name:34} {spread([each[0] for each in found]):>24} {spread([each[1] for each in found]):>24}")
-        ratios = [statistics.median(r[k] / c[k] for c, r in zip(*times, strict=True)) for k in (0, 1)]
-        print(f"{'ratio, median of the rounds':34} {ratios[0]:>24.2f} {ratios[1]:>24.2f}")
+        print(
+            f"{'resumed / cold, median of rounds':34} {ratio(times[1], times[0], 0):>24.2f} {ratio(times[1], times[0], 1):>24.2f}"
+        )
+        print(
+            f"{'cold / without, median of rounds':34} {ratio(times[0], times[2], 0):>24.2f} {ratio(times[0], times[2], 1):>24.2f}"
+        )
         runs, kept = rounds + 1, two.transcripts
         print(f"writes of a transcript: {one.transcripts.writes} in {runs} runs that ask nothing, ", end="")
         print(f"{kept.writes / runs:.1f} in one that was parked ({kept.entries / runs:.0f} entries)")
-    async with House(state / HELD, HELD, 60) as three:
-        took = [each for _ in range(max(1, rounds // 5)) for each in (await held(three))[1:]]
+    async with House(state / HELD, HELD, 60) as four:
+        took = [each for _ in range(max(1, rounds // 5)) for each in (await held(four))[1:]]
         print(f"held: {len(took)} answers, ms to the tool's result: p50 {statistics.median(took):.1f}, most {max(took):.1f}")
-        print(f"held: {three.transcripts.writes} writes of a transcript, {three.transcripts.entries} entries")
+        print(f"held: {four.transcripts.writes} writes of a transcript, {four.transcripts.entries} entries")
+
+
+def ratio(upper: list[tuple[float, float]], lower: list[tuple[float, float]], which: int) -> float:
+    return statistics.median(one[which] / other[which] for one, other in zip(upper, lower, strict=True))
 
 
 def spread(times: list[float]) -> str:

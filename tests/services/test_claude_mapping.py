@@ -180,6 +180,19 @@ def test_after_a_kill_one_call_is_held_again_and_the_others_are_given_results() 
     assert again and (again.held.id, again.put_off, again.lost) == ("a", (), ())
 
 
+@pytest.mark.parametrize(
+    ("tool", "text"),
+    [("Read", PUT_OFF), (ASK_CALLER, f"The person declined to answer: Why? They said: {PUT_OFF} Go on without.")],
+)
+def test_what_only_speaks_of_being_put_off_was_not(tool: str, text: str) -> None:
+    run = Written()
+    run.call("a", tool, {"text": "Why?"})
+    run.result("a", text)
+    run.call("b", ASK_USER, USER_CALL)
+    past = past_of(run.entries)
+    assert past and past.put_off == ()
+
+
 def test_where_no_question_waits_there_is_nothing_to_go_on_with() -> None:
     run = Written()
     assert past_of(run.entries) is None

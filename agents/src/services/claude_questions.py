@@ -6,8 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, Field, ValidationError
 
 from agents.src.errors import InvalidRequest
-from agents.src.tasks import Action, Answer, Choice, Question
-from agents.src.tasks.question import LONGEST_TEXT, MOST_CHOICES
+from agents.src.tasks import LONGEST_TEXT, MOST_CHOICES, Action, Answer, Choice, Question
 
 ASK_USER = "AskUserQuestion"
 """Claude Code's own: up to four questions, each with two to four choices."""

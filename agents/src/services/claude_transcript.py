@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from agents.src.services.claude_asking import PUT_OFF
+from agents.src.services.claude_events import text_of
 from agents.src.services.claude_questions import TOOLS, Told
 from agents.src.services.transcript_store import NAMES, Entry
 
@@ -61,7 +62,7 @@ def past_of(entries: Sequence[Entry]) -> Past | None:
     answered = {
         call_id: Told(*told) for entry in entries if entry["type"] == ANSWERED for call_id, told in entry["results"].items()
     }
-    put_off = [call for call in calls if call.id not in answered and PUT_OFF in str(results.get(call.id, {}).get("content"))]
+    put_off = [call for call in calls if call.id not in answered and _is_put_off(call, results.get(call.id, {}))]
     return Past(
         tuple(entry for entry in entries if entry["type"] not in NOT_ITS_OWN),
         held,
@@ -76,6 +77,11 @@ def _blocks(entries: Sequence[Entry], kind: str) -> Iterator[dict[str, Any]]:
     for entry in entries:
         content = entry["message"].get("content") if entry["type"] in SAYS else None
         yield from (block for block in content if block.get("type") == kind) if isinstance(content, list) else ()
+
+
+def _is_put_off(call: Call, result: Mapping[str, Any]) -> bool:
+    """Nobody's answer, and nothing that was read, can look like that."""
+    return call.tool in TOOLS and result.get("is_error", False) and text_of(result.get("content")).endswith(PUT_OFF)
 
 
 def marks(entry: Entry) -> str | None:

@@ -10,7 +10,18 @@ from agents.src.tasks.event import Draft, Event, EventType, remembered
 from agents.src.tasks.execution import Execution, Stop, Tools
 from agents.src.tasks.files import FileInfo, FileStore, distinct, safe_name
 from agents.src.tasks.hub import Following, Hub
-from agents.src.tasks.question import Action, Answer, Asked, Choice, Question, QuestionRules, QuestionState, Turn
+from agents.src.tasks.question import (
+    LONGEST_TEXT,
+    MOST_CHOICES,
+    Action,
+    Answer,
+    Asked,
+    Choice,
+    Question,
+    QuestionRules,
+    QuestionState,
+    Turn,
+)
 from agents.src.tasks.questions import QuestionFilter, QuestionPage, QuestionStore
 from agents.src.tasks.reaper import Reaper, call_of, worker_of
 from agents.src.tasks.recovery import Recovery
@@ -25,6 +36,8 @@ from agents.src.tasks.underway import Underway
 from agents.src.tasks.worker import Worker
 
 __all__ = [
+    "LONGEST_TEXT",
+    "MOST_CHOICES",
     "ROOT",
     "Action",
     "Added",
