@@ -2,7 +2,8 @@
 
 Cold: a run of two replies, to its first tool's result and to its end. Resumed: the same with a question in the first reply,
 that was parked and is answered; from the answer on. Both take turns, with cold runs that cannot be parked. Held: from the answer,
-given as the server gives it, to the tool's result. Each run is a task of the assembled program on SQLite; the model is a
+given as the server gives it, to the tool's result, for each of the tools that ask, beside the time that Claude Code takes for a
+tool of its own (Read, from the call to the result). Each run is a task of the assembled program on SQLite; the model is a
 rehearsal, and answers at once.
 """
 
@@ -12,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import structlog
 from agents.src.bootstrap import Parts, bootstrap
 from agents.src.services.claude_code import ClaudeEngine
 from agents.src.services.claude_credentials import CredentialSource
-from agents.src.services.claude_questions import ASK_CALLER
+from agents.src.services.claude_questions import ASK_CALLER, ASK_USER
 from agents.src.services.database import open_database
 from agents.src.services.rehearsal import Script
 from agents.src.services.transcript_store import SqlTranscriptStore
@@ -32,11 +33,14 @@ from agents.src.skills import Catalogue, Skill, SkillRequest
 from agents.src.tasks import Action, Answer, Asked, Caller, ClaudeOptions, Event, EventType, QuestionFilter, QuestionState, Task
 
 ASK = {"name": ASK_CALLER, "input": {"text": "Which?"}}
+OPTIONS = [{"label": label, "description": ""} for label in ("yes", "no")]
+QUESTION = {"question": "Which?", "header": "This", "multiSelect": False, "options": OPTIONS}
+ASK_TOO = {"name": ASK_USER, "input": {"questions": [QUESTION]}}
 READ = {"name": "Read", "input": {"file_path": "input/none.txt"}}
 COLD, PARKED, HELD = "cold", "parked", "held"
 YES = Answer(action=Action.ACCEPT, text="yes")
-QUESTIONS = 10
-"""That a held run asks, one after the other."""
+TIMES = 6
+"""That a held run does each, one after the other; the first time is not counted."""
 
 
 def script(*calls: dict[str, Any]) -> Script:
@@ -44,7 +48,7 @@ def script(*calls: dict[str, Any]) -> Script:
     return Script.model_validate({"name": "benchmark", "replies": replies})
 
 
-SCRIPTS = {COLD: script(READ), PARKED: script(ASK), HELD: script(*[ASK] * QUESTIONS)}
+SCRIPTS = {COLD: script(READ), PARKED: script(ASK), HELD: script(*[ASK, ASK_TOO, READ] * TIMES)}
 
 
 class House:
@@ -61,11 +65,16 @@ class House:
         self.parts: Parts = bootstrap(settings, catalogue=Catalogue.of([skill]), engines={"claude": claude}, db=db)
         self.name = name
         self.happened: list[tuple[float, Event]] = []
+        self.news = asyncio.Event()
 
     async def __aenter__(self) -> "House":
         await self.parts.open()
-        self.parts.hub.listeners.append(lambda events: self.happened.extend((time.perf_counter(), event) for event in events))
+        self.parts.hub.listeners.append(self.hear)
         return self
+
+    def hear(self, events: Sequence[Event]) -> None:
+        self.happened += [(time.perf_counter(), event) for event in events]
+        self.news.set()
 
     async def __aexit__(self, *_: object) -> None:
         await self.parts.close()
@@ -81,7 +90,8 @@ class House:
             while len(found := [at for at, event in self.happened if event.type is kind]) < times:
                 if any(event.type is EventType.FAILED for _, event in self.happened):
                     raise RuntimeError(self.happened[-1])
-                await asyncio.sleep(0.001)
+                self.news.clear()
+                await self.news.wait()
         return found[times - 1]
 
     async def pending(self, task: Task) -> Asked:
@@ -117,18 +127,24 @@ async def resumed(house: House) -> tuple[float, float]:
     return await house.when(EventType.TOOL_RESULT) - begun, await house.when(EventType.COMPLETED) - begun
 
 
-async def held(house: House) -> list[float]:
-    """Milliseconds from each answer to the tool's result."""
-    task, took = await house.submit(), []
-    for number in range(1, QUESTIONS + 1):
-        await house.when(EventType.QUESTION_ASKED, number)
-        await asyncio.sleep(0.3)  # what Claude Code still writes has been written
-        asked = await house.pending(task)
-        begun = time.perf_counter()
-        await house.parts.answering.answer(asked, YES)
-        took.append(1000 * (await house.when(EventType.TOOL_RESULT, number) - begun))
+async def held(house: House, took: dict[str, list[float]]) -> None:
+    """Adds milliseconds by tool."""
+    task = await house.submit()
+    for time_of_it in range(TIMES):
+        for place, tool in enumerate((ASK_CALLER, ASK_USER)):
+            await house.when(EventType.QUESTION_ASKED, 2 * time_of_it + place + 1)
+            await asyncio.sleep(0.3)  # what Claude Code still writes has been written
+            asked = await house.pending(task)
+            begun = time.perf_counter()
+            await house.parts.answering.answer(asked, YES)
+            ended = await house.when(EventType.TOOL_RESULT, 3 * time_of_it + place + 1)
+            if time_of_it:
+                took[tool].append(1000 * (ended - begun))
+        number = 3 * (time_of_it + 1)
+        ended = await house.when(EventType.TOOL_RESULT, number)
+        if time_of_it:
+            took["Read"].append(1000 * (ended - await house.when(EventType.TOOL_CALL, number)))
     await house.when(EventType.COMPLETED)
-    return took
 
 
 async def taking_turns(rounds: int, *ways: Callable[[], Awaitable[tuple[float, float]]]) -> list[list[tuple[float, float]]]:
@@ -154,8 +170,11 @@ async def measured(state: Path, rounds: int) -> None:
         print(f"writes of a transcript: {one.transcripts.writes} in {runs} runs that ask nothing, ", end="")
         print(f"{kept.writes / runs:.1f} in one that was parked ({kept.entries / runs:.0f} entries)")
     async with House(state / HELD, HELD, 60) as four:
-        took = [each for _ in range(max(1, rounds // 5)) for each in (await held(four))[1:]]
-        print(f"held: {len(took)} answers, ms to the tool's result: p50 {statistics.median(took):.1f}, most {max(took):.1f}")
+        took: dict[str, list[float]] = {ASK_CALLER: [], ASK_USER: [], "Read": []}
+        for _ in range(max(1, rounds // 3)):
+            await held(four, took)
+        for tool, ms in took.items():
+            print(f"held: {tool:24} ms: p50 {statistics.median(ms):.1f}, {min(ms):.1f}–{max(ms):.1f} ({len(ms)})")
         print(f"held: {four.transcripts.writes} writes of a transcript, {four.transcripts.entries} entries")
 
 

@@ -89,14 +89,14 @@ def test_the_log_does_not_get_into_the_answer(folder: Path) -> None:
 ASKING = """\
 replies:
   - tools:
-      - {name: mcp__caller__ask_caller, input: {text: How often?, choices: [{label: once}, {label: twice}]}}
+      - {name: mcp__caller__ask_caller, input: {text: "How often?", choices: [{label: once}, {label: twice}]}}
       - {name: mcp__caller__ask_caller, input: {text: "May I?", default: ["yes"]}}
   - {expect: twice, text: Copied.}
 """
 
 
 def test_a_script_answers_what_the_skill_asks_and_without_its_answer_the_task_fails(folder: Path) -> None:
-    (folder / "copy.yaml").write_text(ASKING + "answers: {How often?: twice}\n")
+    (folder / "copy.yaml").write_text(ASKING + "answers:\n  How often?: twice\n")
     outcome = run(folder, "--json")
     assert outcome.exit_code == 0
     events = json.loads(outcome.stdout)["events"]

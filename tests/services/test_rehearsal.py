@@ -141,7 +141,7 @@ def test_tokens_can_be_counted_without_using_up_a_reply() -> None:
         ("replies:\n  - error: {status: 200}\n", "bad.yaml: reply 1: error.status: Input should be greater than or equal to 400"),
         ("replies:\n  - {tools: [{input: {}}]}\n", "bad.yaml: reply 1: tools.0.name: Field required"),
         ("replies: []\n", "bad.yaml: replies: "),
-        ("replies: [{text: a}]\nanswers: {Sure?: yes}\n", "bad.yaml: answers.Sure?."),
+        ("replies: [{text: a}]\nanswers:\n  Sure?: yes\n", "bad.yaml: answers.Sure?."),
         ("replies: [\n", "bad.yaml: not YAML: "),
         ("- text: a\n", "bad.yaml: a script is a mapping with the key `replies`"),
     ],
