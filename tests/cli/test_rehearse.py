@@ -86,6 +86,27 @@ def test_the_log_does_not_get_into_the_answer(folder: Path) -> None:
     assert "claude_broke" in outcome.stderr
 
 
+ASKING = """\
+replies:
+  - tools:
+      - {name: mcp__caller__ask_caller, input: {text: "How often?", choices: [{label: once}, {label: twice}]}}
+      - {name: mcp__caller__ask_caller, input: {text: "May I?", default: ["yes"]}}
+  - {expect: twice, text: Copied.}
+"""
+
+
+def test_a_script_answers_what_the_skill_asks_and_without_its_answer_the_task_fails(folder: Path) -> None:
+    (folder / "copy.yaml").write_text(ASKING + "answers:\n  How often?: twice\n")
+    outcome = run(folder, "--json")
+    assert outcome.exit_code == 0
+    events = json.loads(outcome.stdout)["events"]
+    assert sorted(event["data"]["text"] for event in events if event["type"] == "tool_result") == ["twice", "yes"]
+    (folder / "copy.yaml").write_text(ASKING)
+    outcome = run(folder, "--json")
+    assert outcome.exit_code == 1
+    assert json.loads(outcome.stdout)["error"]["type"] == "question-expired"
+
+
 def test_arguments_reach_the_skill_and_must_fit_its_schema(folder: Path) -> None:
     (folder / "copy.yaml").write_text('replies: [{expect: "\\"times\\": 2", text: Done.}]')
     assert run(folder, "--arg", "times=2").exit_code == 0

@@ -152,6 +152,20 @@ def test_what_was_asked_in_work_that_is_lost_is_not_asked_again(open_db: OpenDb)
     at_home(open_db, story)
 
 
+def test_one_who_goes_on_but_has_lost_what_was_said_is_answered_as_before_and_asks_anew_later(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run = await parked_run(house)
+        [asked] = (await house.questions.page(QuestionFilter(task_id=run.task.id), None, 10)).items
+        await house.questions.answer(asked.id, POSTGRES)
+        again = await house.store.claim_one(run.task.id, THEIRS)
+        assert again and again.goes_on
+        assert (await house.questions.ask(again, "k9", WHICH, RULES, likened=True)).answer == POSTGRES
+        anew = await house.questions.ask(again, "k8", WHICH, RULES)
+        assert (anew.id != asked.id, anew.state) == (True, QuestionState.PENDING)
+
+    at_home(open_db, story)
+
+
 @pytest.mark.parametrize("ends", ["cancelled", "completed"])
 def test_questions_of_a_task_that_ends_are_withdrawn(open_db: OpenDb, ends: str) -> None:
     async def story(house: House) -> None:

@@ -188,13 +188,16 @@ def asked(tmp_path: Path, brief: Brief) -> dict[str, Any]:
     return asyncio.run(scene())
 
 
-def test_the_model_is_told_what_is_known_and_gets_the_tool_and_no_other(tmp_path: Path) -> None:
+def test_the_model_is_told_what_is_known_and_how_to_ask_and_gets_these_tools_and_no_others(tmp_path: Path) -> None:
     memory = (Recalled(id=BCRYPT.id, text="use bcrypt\nwith cost 12", section="Auth", rev="r1"),)
     request = asked(tmp_path, a_brief(memory=memory))
-    assert [tool["name"] for tool in request["tools"] if tool["name"] != "DeferredToolPlaceholder"] == [REMEMBER]
+    offered = {tool["name"] for tool in request["tools"]} - {"DeferredToolPlaceholder"}
+    assert offered == {REMEMBER, "AskUserQuestion", "mcp__caller__ask_caller"}
     system = "\n".join(block["text"] for block in request["system"])
     assert f"- [{BCRYPT.id}] Auth: use bcrypt\n  with cost 12" in system
     assert f"correct or forget it with the tool {REMEMBER}" in system
+    assert "ask the caller: with AskUserQuestion, or with mcp__caller__ask_caller where there are no choices" in system
+    assert "nobody can answer" not in system
 
 
 def test_without_a_memory_only_the_tool_is_spoken_of() -> None:

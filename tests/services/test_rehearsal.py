@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from agents.src.errors import Misconfigured
+from agents.src.errors import Misconfigured, QuestionExpired
 from agents.src.services.rehearsal import Rehearsal, Script, read_script
+from agents.src.tasks import Action, Answer, Choice, Question, Turn
 
 HELLO = {"model": "claude-x", "max_tokens": 10, "messages": [{"role": "user", "content": "hello there"}]}
 
@@ -87,6 +88,43 @@ def test_a_script_that_is_too_short_or_too_long_is_told_of() -> None:
     assert rehearsal.unheard == "trial.yaml: the skill ended after reply 1 of 2; the rest was never asked for."
 
 
+def test_who_goes_on_with_a_conversation_is_answered_from_where_it_was() -> None:
+    """The calls in its history tell: a rehearsal that another process began is not known here."""
+    call = {"type": "tool_use", "id": "toolu_rehearsal_0002_0", "name": "Read", "input": {}}
+    result = [{"type": "tool_result", "tool_use_id": call["id"], "content": "hidden treasure"}]
+    history = [*HELLO["messages"], {"role": "assistant", "content": [call]}, {"role": "user", "content": result}]  # type: ignore[misc]
+    played = script({"text": "a"}, {"text": "b"}, {"expect": "treasure", "text": "c"})
+    rehearsal, [answer] = rehearse(played, {**HELLO, "messages": history})
+    assert answer.json()["content"] == [{"type": "text", "text": "c"}]
+    assert (rehearsal.failure, rehearsal.unheard) == (None, None)
+
+
+COLOUR = Question(text="Which?", choices=(Choice(label="red"), Choice(label="blue")), several=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("red", Answer(action=Action.ACCEPT, choices=("red",))),
+        (["red", "blue"], Answer(action=Action.ACCEPT, choices=("red", "blue"))),
+        (["red", "but dark"], Answer(action=Action.ACCEPT, choices=("red",), text="but dark")),
+        ("green", Answer(action=Action.ACCEPT, text="green")),
+        (None, Answer(action=Action.DECLINE)),
+    ],
+)
+def test_a_script_answers_what_it_is_asked(given: Any, expected: Answer) -> None:
+    played = Script.model_validate({"replies": [{"text": "a"}], "answers": {"Which?": given}})
+    assert asyncio.run(played.answer(COLOUR, "key", likened=True)) == expected
+
+
+def test_a_script_without_an_answer_leaves_it_to_the_default_and_else_fails() -> None:
+    played = script({"text": "a"})
+    default = asyncio.run(played.answer(Question(text="Which?", default=("any",))))
+    assert (default.text, default.by) == ("any", Turn.DEFAULT)
+    with pytest.raises(QuestionExpired, match="there is nobody here who could answer"):
+        asyncio.run(played.answer(COLOUR))
+
+
 def test_tokens_can_be_counted_without_using_up_a_reply() -> None:
     rehearsal, [answer] = rehearse(script({"text": "a"}), HELLO, path="/v1/messages/count_tokens")
     assert answer.json()["input_tokens"] > 0
@@ -103,6 +141,7 @@ def test_tokens_can_be_counted_without_using_up_a_reply() -> None:
         ("replies:\n  - error: {status: 200}\n", "bad.yaml: reply 1: error.status: Input should be greater than or equal to 400"),
         ("replies:\n  - {tools: [{input: {}}]}\n", "bad.yaml: reply 1: tools.0.name: Field required"),
         ("replies: []\n", "bad.yaml: replies: "),
+        ("replies: [{text: a}]\nanswers:\n  Sure?: yes\n", "bad.yaml: answers.Sure?."),
         ("replies: [\n", "bad.yaml: not YAML: "),
         ("- text: a\n", "bad.yaml: a script is a mapping with the key `replies`"),
     ],
@@ -120,7 +159,8 @@ def test_the_script_in_the_documentation_is_one(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "rehearsal.md").read_text()
     path = tmp_path / "documented.yaml"
     path.write_text(text.partition("```yaml\n")[2].partition("```")[0])
-    assert len(read_script(path).replies) == 4
+    documented = read_script(path)
+    assert (len(documented.replies), len(documented.answers)) == (4, 2)
 
 
 def test_a_script_that_is_not_there_is_told_of(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def skill_container(settings: Settings, catalogue: Catalogue, call_id: str) -> P
     db, clock = shared_database(settings), Clock()
     files, name = on_volume(settings, db, clock), worker_of(call_id)
     settings = settings.model_copy(update={"question_hold_seconds": 0.0})  # a container that waits is paid for
-    engines = default_engines(settings, catalogue, granted_variables())
+    engines = default_engines(settings, catalogue, db, granted_variables())
     return bootstrap(
         settings,
         clock=clock,

@@ -4,27 +4,32 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agents.src.errors import EngineFailed
+from agents.src.services.database import Db
 from agents.src.settings import Settings
 from agents.src.skills import Catalogue
 from agents.src.tasks import Engine
 
 
-def default_engines(settings: Settings, catalogue: Catalogue, granted: Mapping[str, str] | None = None) -> dict[str, Engine]:
+def default_engines(
+    settings: Settings, catalogue: Catalogue, db: Db, granted: Mapping[str, str] | None = None
+) -> dict[str, Engine]:
     """`granted`: variables that the skills' programs and tools get."""
     # Imported here: the web container runs no engine, and would wait a tenth of a second for them.
     from agents.src.services.script import ScriptEngine
 
-    return {"claude": claude_engine(settings, granted or {}), "script": ScriptEngine(folders(catalogue), granted)}
+    return {"claude": claude_engine(settings, db, granted or {}), "script": ScriptEngine(folders(catalogue), granted)}
 
 
-def claude_engine(settings: Settings, granted: Mapping[str, str]) -> Engine:
+def claude_engine(settings: Settings, db: Db, granted: Mapping[str, str]) -> Engine:
     from agents.src.services.claude_code import ClaudeEngine
     from agents.src.services.claude_credentials import CredentialSource
     from agents.src.services.rehearsal import read_script
+    from agents.src.services.transcript_store import SqlTranscriptStore
 
     credentials = CredentialSource(settings.claude_config_dir, settings.anthropic_api_key, settings.claude_code_oauth_token)
     rehearsal = read_script(settings.rehearsal) if settings.rehearsal else None
-    return ClaudeEngine(credentials, settings.anthropic_base_url, rehearsal, environment=granted)
+    url, transcripts = settings.anthropic_base_url, SqlTranscriptStore(db)
+    return ClaudeEngine(credentials, url, rehearsal, environment=granted, transcripts=transcripts)
 
 
 def folders(catalogue: Catalogue) -> Callable[[str], Path]:

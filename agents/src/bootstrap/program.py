@@ -123,7 +123,7 @@ def bootstrap(
     every = None if alone or runner else KEEP_EVERY
     keeping = Keeping(keep or here, every=every, pause=KEEP_PAUSE if keep else 0.0)
     memory.nudge = keeping.nudge
-    engines = engines if engines is not None else default_engines(settings, catalogue)
+    engines = engines if engines is not None else default_engines(settings, catalogue, db)
     tools = Tools(*(store, questions, hub, engines, files, clock, memory.recall(), keeping.nudge), settings.question_hold_seconds)
     underway = Underway(name or worker_name(), store, lambda run: Execution(run, tools), hub, clock)
     solo = Solo(underway, store, clock) if alone and not runner else None

@@ -23,7 +23,7 @@ from agents.src.services.files import keep as keep_artifacts
 from agents.src.services.markdown import read_catalogue
 from agents.src.services.rehearsal import read_script
 from agents.src.skills import SkillRequest, brief_for, check_arguments
-from agents.src.tasks import Brief, Draft, InputFile, Result, Usage, Workspace, distinct, safe_name, unanswered
+from agents.src.tasks import Ask, Brief, Draft, InputFile, Result, Usage, Workspace, distinct, safe_name
 
 WIDTH = 200  # characters of an event's data on its line
 
@@ -70,7 +70,7 @@ def rehearse(
         workspace = Workspace(f"{Clock().new_id()}:1", Path(folder, "workspace"))
         files = _hand_over(file or [], workspace)
         brief = brief_for(found, SkillRequest(skill=skill, task=task, args=args), files, settings.task_timeout_seconds)
-        outcome = asyncio.run(_play(engine, brief, workspace, _silent if as_json else _told))
+        outcome = asyncio.run(_play(engine, brief, workspace, played.answer, _silent if as_json else _told))
         outcome.artifacts = _artifacts(workspace.output, keep or Path(folder, "kept"))
     if as_json:
         print_json(_document(skill, played.name, outcome))
@@ -91,10 +91,10 @@ def _hand_over(files: list[Path], workspace: Workspace) -> tuple[InputFile, ...]
     return tuple(InputFile(id=name, name=name) for name in names)
 
 
-async def _play(engine: ClaudeEngine, brief: Brief, workspace: Workspace, tell: Tell) -> Outcome:
+async def _play(engine: ClaudeEngine, brief: Brief, workspace: Workspace, ask: Ask, tell: Tell) -> Outcome:
     outcome = Outcome()
     try:
-        async with asyncio.timeout(brief.timeout), aclosing(engine.run(brief, workspace, unanswered)) as happenings:
+        async with asyncio.timeout(brief.timeout), aclosing(engine.run(brief, workspace, ask)) as happenings:
             async for happening in happenings:
                 if isinstance(happening, Result):
                     outcome.result = happening

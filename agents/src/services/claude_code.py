@@ -1,47 +1,44 @@
 """The `claude` engine: Claude Code does the work of a run, through claude-agent-sdk."""
 
 import asyncio
-import json
-import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import SecretStr
 
 from agents.src.errors import EngineFailed, ModelRefused
 from agents.src.memory import Inspect, Notebook
+from agents.src.services.claude_asking import Asker, caller_server
+from agents.src.services.claude_conversation import Conversation, conversation
 from agents.src.services.claude_credentials import Credentials, CredentialSource
 from agents.src.services.claude_environment import find_claude, launcher
-from agents.src.services.claude_errors import broken, failure_of
+from agents.src.services.claude_errors import failure_of
 from agents.src.services.claude_events import Meter, drafts, renamed
-from agents.src.services.claude_memory import REMEMBER, SERVER, Discretion, memory_server, notes_for
-from agents.src.services.claude_tools import ToolRules, read_rules
+from agents.src.services.claude_memory import SERVER as MEMORY
+from agents.src.services.claude_memory import Discretion, memory_server
+from agents.src.services.claude_options import config_of, names_of, options_of
+from agents.src.services.claude_questions import SERVER as CALLER
+from agents.src.services.claude_stream import Alive, Fatal, Heard, NotResumed, messages
 from agents.src.services.messages_proxy import messages_proxy
-from agents.src.services.processes import MARK, end_run, to_the_end
+from agents.src.services.processes import MARK
 from agents.src.services.rehearsal import Rehearsal, Script
 from agents.src.services.secrets import looks_secret
-from agents.src.tasks import Ask, Brief, Draft, EventType, Result, Workspace
+from agents.src.services.transcript_store import RunTranscript, Transcripts
+from agents.src.tasks import Ask, Brief, Draft, EventType, Parked, Result, Workspace
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import ClaudeAgentOptions, Message, ResultMessage
-    from claude_agent_sdk.types import EffortLevel, HookContext, HookInput, PreToolUseHookInput, SyncHookJSONOutput
+    from claude_agent_sdk import ResultMessage
 
-Heard = asyncio.Queue["Message | Draft | Exception | None"]
-"""What Claude Code says, and what it wants remembered, in order; None at the end."""
 QUEUED = 64  # messages read ahead of the reader
-LARGEST_MESSAGE = 64 << 20  # bytes; one message may hold a whole file
 QUIET = {
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
 }
-SURROUNDINGS = """\
-You work in a folder of your own, and nobody can answer questions while you do. Files that were handed over with the task
-are in `input/`. What you leave in `output/` is handed to the caller together with your last message."""
 
 log = structlog.get_logger()
 
@@ -52,7 +49,7 @@ class ClaudeEngine:
 
     With a `rehearsal`, its script speaks in place of the model, and no credentials are looked for. `retries` says how often
     Claude Code asks a failing service again; it waits half a second before the first time and twice as long each further one.
-    `environment` is what tools get beside the few variables all have.
+    `environment` is what tools get beside the few variables all have. Without `transcripts`, a run that was parked begins anew.
     """
 
     credentials: CredentialSource
@@ -64,16 +61,35 @@ class ClaudeEngine:
     environment: Mapping[str, str] = field(default_factory=dict)
     inspect: Inspect = looks_secret
     """Why a text may not be remembered."""
+    transcripts: Transcripts | None = None
+    silence: float = 60.0
+    """Seconds after which a conversation that was to be gone on with is given up if nothing comes of it."""
 
     uses_folder = True
     goes_on = True
 
-    async def run(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:  # noqa: ARG002
+    async def run(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
         """Raises NoCredentials, CredentialsRefused, ModelOverloaded, ModelRefused, TurnsExhausted, BudgetExhausted,
-        EngineFailed."""
+        EngineFailed, Parked, and what `ask` raises."""
+        record = RunTranscript(self.transcripts, workspace.session or workspace.run_id) if self.transcripts else None
+        talk = await conversation(brief, workspace, ask, record)
+        try:
+            async with aclosing(self._converse(talk)) as happenings:
+                async for happening in happenings:
+                    yield happening
+        except NotResumed as why:
+            log.warning("claude_not_resumed", run=workspace.run_id, why=str(why))
+        else:
+            return
+        async with aclosing(self._converse(talk.anew())) as happenings:
+            async for happening in happenings:
+                yield happening
+
+    async def _converse(self, talk: Conversation) -> AsyncGenerator[Draft | Result, None]:
+        """One process of Claude Code. Raises NotResumed, and what `run` raises."""
         from claude_agent_sdk import ResultMessage
 
-        folder = workspace.folder.resolve()
+        brief, workspace = talk.brief, talk.workspace
         meter, discretion, result = Meter(), Discretion(self.inspect), None
         heard: Heard = asyncio.Queue(QUEUED)
         async with AsyncExitStack() as stack:
@@ -81,21 +97,29 @@ class ClaudeEngine:
             if stage:
                 yield Draft(EventType.WARNING, {"code": "rehearsal", "message": announcement(stage.script)})
             program = await self._prepare(stack, stage, workspace)
-            names = names_of(folder, program.parent.resolve())
-            rules = read_rules((*brief.claude.allowed_tools, REMEMBER), folder)
-            options = _options(brief, program, rules, workspace.run_id, names)
+            names = names_of(workspace.folder.resolve(), program.parent.resolve())
+            asker = Asker(talk.ask, names, talk.keep, lambda error: heard.put(Fatal(error)), likened=talk.past is None)
+            options = options_of(brief, program, workspace, names, asker)
             notebook = Notebook(brief.skill, brief.memory, self.inspect)
-            options.mcp_servers = {SERVER: memory_server(notebook, heard.put, names, held=brief.review)}
-            messages = await stack.enter_async_context(aclosing(_messages(prompt_of(brief), options, workspace.run_id, heard)))
-            async for message in messages:
+            memory = memory_server(notebook, heard.put, names, held=brief.review)
+            options.mcp_servers = {MEMORY: memory, CALLER: caller_server()}
+            async for draft in talk.take_up(asker, options, config_of(program)):
+                yield discretion.over(draft)
+            alive = Alive(lambda: asker.was_called, self.silence)
+            said = messages(talk.prompt, options, workspace.run_id, heard, alive)
+            async for message in await stack.enter_async_context(aclosing(said)):
                 if isinstance(message, Draft):
                     yield message
                     continue
                 for draft in drafts(message, names):
-                    yield discretion.over(draft)
+                    if not asker.hides(draft):
+                        yield discretion.over(draft)
                 if isinstance(message, ResultMessage):
                     yield meter.usage_of(message)
                     result = message
+        if result and result.deferred_tool_use and not result.is_error:
+            await talk.park(meter.cost_usd)
+            raise Parked
         yield _outcome(result, stage, names)
 
     async def _prepare(self, stack: AsyncExitStack, stage: Rehearsal | None, workspace: Workspace) -> Path:
@@ -118,109 +142,6 @@ class ClaudeEngine:
 
 def announcement(script: Script) -> str:
     return f"This was a rehearsal: no model was asked, every reply came from {script.name}."
-
-
-def names_of(folder: Path, private: Path) -> dict[str, str]:
-    """What others read in place of this machine's paths. In this order, for one begins with another."""
-    as_one_name = re.sub(r"[^A-Za-z0-9]", "-", str(folder))  # so Claude Code calls what it keeps for a folder
-    return {str(private): "~", as_one_name: "workspace", str(folder): ".", str(folder.parent): ".."}
-
-
-def prompt_of(brief: Brief) -> str:
-    """The task in the caller's words, then its arguments and files."""
-    parts = [brief.prompt]
-    if brief.args:
-        parts.append(f"Arguments:\n```json\n{json.dumps(brief.args, indent=2, ensure_ascii=False)}\n```")
-    if brief.files:
-        parts.append("Files handed over:\n" + "\n".join(f"- input/{file.name}" for file in brief.files))
-    return "\n\n".join(parts)
-
-
-def system_prompt_of(brief: Brief) -> str:
-    """What Claude Code's own system prompt is followed by."""
-    return "\n\n".join((brief.instruction, SURROUNDINGS, notes_for(brief.memory)))
-
-
-def _options(brief: Brief, program: Path, rules: ToolRules, run_id: str, names: Mapping[str, str]) -> "ClaudeAgentOptions":
-    from claude_agent_sdk import ClaudeAgentOptions, HookMatcher
-
-    async def guard(call: "HookInput", _id: str | None, _context: "HookContext") -> "SyncHookJSONOutput":
-        tool = cast("PreToolUseHookInput", call)
-        reason = rules.refusal(tool["tool_name"], tool["tool_input"])
-        return _denial(reason) if reason else {}
-
-    wanted = brief.claude
-    return ClaudeAgentOptions(
-        cli_path=program,
-        cwd=rules.folder,
-        env={MARK: run_id},
-        system_prompt={"type": "preset", "preset": "claude_code", "append": system_prompt_of(brief)},
-        verbatim_prompts=True,  # a caller's `@/etc/passwd` or `/command` is text
-        model=wanted.model,
-        effort=cast("EffortLevel | None", wanted.effort),
-        max_turns=wanted.max_turns,
-        max_budget_usd=wanted.budget_usd,
-        tools=rules.names,
-        allowed_tools=rules.allowed,
-        permission_mode="dontAsk",
-        extra_args={"restricted": None},
-        hooks={"PreToolUse": [HookMatcher(hooks=[guard], on_failure="block")]},
-        setting_sources=[],
-        strict_mcp_config=True,
-        max_buffer_size=LARGEST_MESSAGE,
-        stderr=lambda line: log.warning("claude_stderr", run=run_id, line=renamed(line, names)),
-    )
-
-
-def _denial(reason: str) -> "SyncHookJSONOutput":
-    return {
-        "hookSpecificOutput": {
-            "hookEventName": "PreToolUse",
-            "permissionDecision": "deny",
-            "permissionDecisionReason": reason,
-        }
-    }
-
-
-async def _messages(
-    prompt: str, options: "ClaudeAgentOptions", run_id: str, heard: Heard
-) -> AsyncGenerator["Message | Draft", None]:
-    """What is heard until Claude Code ends. Closing this, or cancelling who reads it, ends all of the run's processes.
-
-    The SDK runs in a task of its own, so that its cancel scopes are entered and left in one place whoever closes this.
-    """
-    from claude_agent_sdk import ResultMessage
-
-    reader = asyncio.create_task(_read(prompt, options, heard))
-    finished = False
-    try:
-        while (item := await heard.get()) is not None:
-            if not isinstance(item, Exception):
-                finished = finished or isinstance(item, ResultMessage)
-                yield item
-            elif not finished:  # after a result, it is the same failure once more
-                log.warning("claude_broke", error=type(item).__name__, exit_code=getattr(item, "exit_code", None))
-                raise broken(item)
-    finally:
-        await to_the_end(_end(run_id, reader))
-
-
-async def _end(run_id: str, reader: asyncio.Task[None]) -> None:
-    await end_run(run_id)
-    reader.cancel()
-    await asyncio.wait({reader})
-
-
-async def _read(prompt: str, options: "ClaudeAgentOptions", heard: Heard) -> None:
-    from claude_agent_sdk import query
-
-    try:
-        async with aclosing(cast("AsyncGenerator[Message, None]", query(prompt=prompt, options=options))) as messages:
-            async for message in messages:
-                await heard.put(message)
-    except Exception as error:  # noqa: BLE001  # whatever ends the other process's stream, who waits for it must hear of it
-        await heard.put(error)
-    await heard.put(None)
 
 
 def _outcome(result: "ResultMessage | None", stage: Rehearsal | None, names: Mapping[str, str]) -> Result:

@@ -46,7 +46,7 @@ def _of_tools(message: "UserMessage") -> Iterator[Draft]:
     within = _within(message.parent_tool_use_id)
     for block in message.content:
         if isinstance(block, ToolResultBlock):
-            outcome = {"id": block.tool_use_id, "is_error": bool(block.is_error), "text": _text(block.content)}
+            outcome = {"id": block.tool_use_id, "is_error": bool(block.is_error), "text": text_of(block.content)}
             yield Draft(EventType.TOOL_RESULT, outcome | within)
 
 
@@ -67,7 +67,8 @@ def _within(call: str | None) -> dict[str, str]:
     return {"within": call} if call else {}
 
 
-def _text(content: str | list[dict[str, Any]] | None) -> str:
+def text_of(content: str | list[dict[str, Any]] | None) -> str:
+    """What a tool's result says."""
     if isinstance(content, str):
         return content
     return "\n".join(block.get("text", f"[{block.get('type')}]") for block in content or [])
@@ -96,6 +97,10 @@ class Meter:
 
     def __init__(self) -> None:
         self._read: dict[str, Usage] = {}
+
+    @property
+    def cost_usd(self) -> float:
+        return sum(used.cost_usd for used in self._read.values())
 
     def usage_of(self, result: "ResultMessage") -> Draft:
         models = {}

@@ -17,8 +17,8 @@ KNOWN = f"select {COLUMNS} from question where task_id = ? and key = ?"
 # One that was withdrawn when an attempt failed leaves its key to the next attempt, which asks anew.
 GIVE_UP_KEY = "update question set key = key || ' ' || id where task_id = ? and key = ? and state = 'withdrawn'"
 ALIKE = f"""
-    select {COLUMNS} from question where task_id = ? and digest = ? and session < ? and state <> 'withdrawn'
-    order by session desc, id limit 1
+    select {COLUMNS} from question where task_id = ? and digest = ? and attempt < ? and state <> 'withdrawn'
+    order by attempt desc, id limit 1
 """
 ADD = f"insert into question ({COLUMNS}) values ({', '.join('?' * len(COLUMNS.split(',')))})"
 # The task waits, and has the event's number.

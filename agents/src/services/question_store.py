@@ -58,7 +58,7 @@ class SqlQuestionStore:
             tx.run(sql.GIVE_UP_KEY, task.id, key)
             known = tx.run(sql.KNOWN, task.id, key)
             if not known and likened:
-                known = tx.run(sql.ALIKE, task.id, question.digest, session)
+                known = tx.run(sql.ALIKE, task.id, question.digest, task.attempt)
             if known:
                 return asked_of(known[0]), None, ()
             row = (*values, task.attempt, session, question.digest)

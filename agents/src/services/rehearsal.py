@@ -18,11 +18,14 @@ from agents.src.errors import Misconfigured
 from agents.src.records import Frozen
 from agents.src.services.loopback import serve
 from agents.src.services.rehearsal_sse import message, stream
+from agents.src.tasks import Action, Answer, Question, unanswered
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+CALL = "toolu_rehearsal_"
+"""How the ids of all calls begin; the number of their reply follows."""
 EXCERPT = 300  # characters of what was found instead of the expected
 
 
@@ -82,16 +85,33 @@ class Reply(_Strict):
     def blocks(self, number: int) -> list[dict[str, Any]]:
         text = [{"type": "text", "text": self.text}] if self.text else []
         return text + [
-            {"type": "tool_use", "id": f"toolu_rehearsal_{number:04}_{index}", "name": tool.name, "input": tool.input}
+            {"type": "tool_use", "id": f"{CALL}{number:04}_{index}", "name": tool.name, "input": tool.input}
             for index, tool in enumerate(self.tools)
         ]
 
 
 class Script(_Strict):
-    """What the model says, in order. `name` is the file's."""
+    """What the model says, in order. `name` is the file's.
+
+    `answers`, by the text of the question: labels or a text; None declines. They are given by `agents rehearse`.
+    """
 
     name: str = "rehearsal"
     replies: Annotated[tuple[Reply, ...], Field(min_length=1, strict=False)]
+    answers: dict[str, str | Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None] = Field(default_factory=dict)
+
+    async def answer(self, question: Question, key: str | None = None, *, likened: bool = False) -> Answer:
+        """An `Ask`. Raises QuestionExpired where the script holds no answer and the question no default, InvalidAnswer."""
+        if question.text not in self.answers:
+            return await unanswered(question, key, likened=likened)
+        given = self.answers[question.text]
+        if given is None:
+            return Answer(action=Action.DECLINE)
+        labels = {choice.label for choice in question.choices}
+        said = (given,) if isinstance(given, str) else given
+        chosen = tuple(part for part in said if part in labels)
+        text = "\n".join(part for part in said if part not in labels)
+        return Answer(action=Action.ACCEPT, choices=chosen, text=text).checked(question)
 
 
 def read_script(path: Path) -> Script:
@@ -161,6 +181,7 @@ class Rehearsal:
     def _next(self, body: dict[str, Any]) -> Reply:
         """The reply to this request; a failure, once there is one, answers all further requests."""
         replies = self.script.replies
+        self._served = max(self._served, played(body))
         if self.failure is None and self._served == len(replies) and replies[-1].error is None:
             self.failure = f"{self.script.name}: the script ended after reply {len(replies)}, but the skill went on."
         if self.failure is None:
@@ -184,6 +205,14 @@ class Rehearsal:
             return None
         found = text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
         return f"{self.script.name}: reply {self._served} expected {reply.expect!r}, but was asked: {found!r}"
+
+
+def played(body: dict[str, Any]) -> int:
+    """How many replies an earlier process has had, where a request goes on with its conversation: calls bear their number."""
+    parts = [part["content"] for part in body.get("messages", []) if part["role"] == "assistant"]
+    blocks = [block for content in parts if isinstance(content, list) for block in content]
+    ids = [block["id"] for block in blocks if block.get("type") == "tool_use" and block["id"].startswith(CALL)]
+    return max((int(call.removeprefix(CALL).partition("_")[0]) for call in ids), default=0)
 
 
 def heard(body: dict[str, Any]) -> str:

@@ -5,10 +5,21 @@ from collections.abc import Callable
 from agents.src.services.database import Row, Tx
 from agents.src.services.task_rows import event_row, task_of
 from agents.src.services.task_sql import ADD_EVENT, WIDTH
+from agents.src.services.transcript_store import forget
 from agents.src.tasks import Draft, Event, EventType, Task
 
 Announcer = Callable[[Tx, Task, Event], None]
-ANNOUNCERS: dict[EventType, tuple[Announcer, ...]] = {}
+
+
+def forget_transcript(tx: Tx, task: Task, _: Event) -> None:
+    forget(tx, task.id)
+
+
+# For a task that completes, `settled` sees to its transcript: it knows whether there can be one, and most tasks have none.
+ANNOUNCERS: dict[EventType, tuple[Announcer, ...]] = {
+    EventType.FAILED: (forget_transcript,),
+    EventType.CANCELLED: (forget_transcript,),
+}
 """What else is kept in the same transaction, so that whoever is to be told of it will be."""
 Change = tuple[Task, tuple[Event, ...]]
 

@@ -20,6 +20,7 @@ from agents.src.services.task_rows import (
     usage_of,
     usage_row,
 )
+from agents.src.services.transcript_store import forget
 from agents.src.tasks import (
     Added,
     Brief,
@@ -283,6 +284,8 @@ def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> C
         *(now if ending.status.ended else None, ending.run_at, run.task.id, run.worker, run.task.attempt),
     )
     rows = tx.run(task_sql.SETTLE.format(unless=unless), *values)
+    if rows and ending.status is Status.COMPLETED and run.brief.engine == "claude":
+        forget(tx, run.task.id)
     return without_questions(tx, recorded(tx, rows[0], ending.event, now)) if rows else None
 
 

@@ -33,7 +33,7 @@ class QuestionStore(Protocol):
         """Keeps a question of a run; its task waits for input. Raises LeaseLost.
 
         One that this task has asked under the same key is given as it stands, and nothing is asked again. `likened`: so is one
-        that asked the same in work that was begun before this and is lost; for askers whose keys are new each time.
+        that asked the same in an earlier attempt; for askers whose keys are new each time, and who have begun anew.
         """
 
     async def get(self, question_id: str) -> Asked:

@@ -1,0 +1,130 @@
+"""One Claude Code process, from its prompt to its end: what it says, in order."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from agents.src.services.claude_errors import broken
+from agents.src.services.processes import end_run, to_the_end
+from agents.src.tasks import Draft
+
+if TYPE_CHECKING:
+    from claude_agent_sdk import ClaudeAgentOptions, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """Ends the run with this error, whatever Claude Code would still say."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """How to tell that a conversation is gone on with, for Claude Code may wait for ever. `seen` looks for a sign of it when
+    nothing was heard for `silence` seconds."""
+
+    seen: Callable[[], bool]
+    silence: float
+
+
+Heard = asyncio.Queue["Message | Draft | Fatal | Exception | None"]
+"""What Claude Code says, what it wants remembered, and what ends it, in order; None at the end."""
+
+log = structlog.get_logger()
+
+
+class NotResumed(Exception):
+    """Claude Code does not go on with the conversation."""
+
+
+async def messages(
+    prompt: str | None, options: "ClaudeAgentOptions", run_id: str, heard: Heard, alive: Alive
+) -> AsyncGenerator["Message | Draft", None]:
+    """What is heard until Claude Code ends. Closing this, or cancelling who reads it, ends all of the run's processes.
+
+    Without a prompt, Claude Code goes on with the conversation that the options name, or NotResumed is raised. The SDK runs in a
+    task of its own, so that its cancel scopes are entered and left in one place whoever closes this.
+    """
+    from claude_agent_sdk import ResultMessage
+
+    reader = asyncio.create_task(_read(prompt, options, heard))
+    resuming, finished = prompt is None, False
+    try:
+        while (item := await _next(heard, alive if resuming else None)) is not None:
+            if isinstance(item, Fatal):
+                raise item.error
+            if isinstance(item, Exception):
+                _check(item, resuming=resuming, finished=finished)
+                continue
+            if isinstance(item, ResultMessage):
+                finished = True
+                if resuming and item.is_error and item.api_error_status is None:
+                    raise NotResumed(item.terminal_reason or item.subtype)
+            resuming = resuming and not _goes_on(item)
+            yield item
+        if resuming and not finished:
+            raise NotResumed("it ended")
+    finally:
+        await to_the_end(_end(run_id, reader))
+
+
+async def _next(heard: Heard, alive: Alive | None) -> "Message | Draft | Fatal | Exception | None":
+    """What is heard next: soon, or at least there is a sign of life, where `alive` looks for one."""
+    if alive:
+        try:
+            async with asyncio.timeout(alive.silence):
+                return await heard.get()
+        except TimeoutError:
+            if not alive.seen():
+                raise NotResumed("it is silent") from None
+    return await heard.get()
+
+
+def _check(error: Exception, *, resuming: bool, finished: bool) -> None:
+    """After a result, it is the same failure once more."""
+    if not finished:
+        log.warning("claude_broke", error=type(error).__name__, exit_code=getattr(error, "exit_code", None))
+        raise NotResumed("it broke off") if resuming else broken(error)
+
+
+def _goes_on(item: "Message | Draft") -> bool:
+    from claude_agent_sdk import AssistantMessage, UserMessage
+
+    return isinstance(item, AssistantMessage | UserMessage)
+
+
+async def _end(run_id: str, reader: asyncio.Task[None]) -> None:
+    await end_run(run_id)
+    reader.cancel()
+    await asyncio.wait({reader})
+
+
+async def _read(prompt: str | None, options: "ClaudeAgentOptions", heard: Heard) -> None:
+    from claude_agent_sdk import ResultMessage, query
+
+    over = asyncio.Event()
+    said = _nothing(over) if prompt is None else prompt
+    try:
+        async with aclosing(cast("AsyncGenerator[Message, None]", query(prompt=said, options=options))) as spoken:
+            async for message in spoken:
+                if isinstance(message, ResultMessage):
+                    over.set()
+                await heard.put(message)
+    except Exception as error:  # noqa: BLE001  # whatever ends the other process's stream, who waits for it must hear of it
+        await heard.put(error)
+    finally:
+        over.set()
+    await heard.put(None)
+
+
+async def _nothing(over: asyncio.Event) -> AsyncIterator[dict[str, Any]]:
+    """Says nothing, but only ends with the run: the SDK closes what Claude Code listens to as soon as all is said."""
+    await over.wait()
+    nothing: tuple[dict[str, Any], ...] = ()
+    for part in nothing:
+        yield part
