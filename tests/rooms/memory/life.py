@@ -645,6 +645,7 @@ class Ongoing:
             self.fault = Fault(0, "")
             HAPPENED[how] += 1
             if how == "type":
+                self.emptied = self.emptied and self.steps > 1  # at the first step it has not read the file yet
                 self.life.types_meanwhile(self.home)
             elif how == "edit":
                 self.life.edits_directly(self.steps, "edit", stale=False, how="")
