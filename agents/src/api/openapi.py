@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import JsonSchemaMode
 
 from agents.src import errors
+from agents.src.api.conversation_views import ExportView, MessageRequest, MessageView, RenameRequest
 from agents.src.api.errors import MEDIA_TYPE, render, status_of
 from agents.src.api.memory_views import CorrectionRequest, EntryRequest, EntryView, HitView, VerdictRequest
 from agents.src.api.views import EventView, SkillView, TaskView
@@ -25,6 +26,8 @@ EXAMPLES: dict[type[Problem], str] = {
     errors.UnknownArtifact: "The task has no artifact of this name.",
     errors.UnknownEntry: "The memory of planning has no entry a167aa41ae7e.",
     errors.UnknownLesson: "There is no lesson of this number, or it is of a skill that this token does not allow.",
+    errors.UnknownConversation: "There is no conversation 'auth-system', or it is somebody else's.",
+    errors.NameTaken: "There is a conversation named 'auth-system' already; choose another name.",
     errors.IllegalMove: "Lesson 7 is taken, not held; it cannot become new.",
     errors.RevisionMoved: "The entry a167aa41ae7e is at revision 5f0c2d9a7b31e846 now. Look at it, then decide.",
     errors.RevisionRequired: 'Send `If-Match: "REV"` with the revision you have seen (`ETag` has it), or `If-Match: *`.',
@@ -138,12 +141,16 @@ def own_schemas() -> dict[str, Any]:
         EntryRequest: "validation",
         CorrectionRequest: "validation",
         VerdictRequest: "validation",
+        MessageRequest: "validation",
+        RenameRequest: "validation",
         ProblemView: "serialization",
         EventView: "serialization",
         SkillView: "serialization",
         TaskView: "serialization",
         EntryView: "serialization",
         HitView: "serialization",
+        MessageView: "serialization",
+        ExportView: "serialization",
     }
     for model, mode in modes.items():
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode=mode)

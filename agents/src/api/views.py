@@ -85,6 +85,7 @@ class TaskView(BaseModel):
                         "cost_usd": 0.07,
                     },
                     "caller": "root",
+                    "conversation": None,
                     "attempt": 1,
                     "priority": 0,
                     "metadata": {},
@@ -105,6 +106,7 @@ class TaskView(BaseModel):
     error: Failure | None
     usage: Usage
     caller: str
+    conversation: str | None = Field(description="The name of the conversation that it belongs to.")
     attempt: int = Field(description="How many runs have begun.")
     priority: int
     metadata: dict[str, Any]
@@ -125,6 +127,7 @@ class TaskView(BaseModel):
             error=task.error,
             usage=task.usage,
             caller=task.caller,
+            conversation=task.conversation,
             attempt=task.attempt,
             priority=task.priority,
             metadata=task.metadata,

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from agents.src.errors import EngineFailed, ModelRefused
 from agents.src.memory import Inspect, Notebook
+from agents.src.services.claude_conversation import earlier_messages
 from agents.src.services.claude_credentials import Credentials, CredentialSource
 from agents.src.services.claude_environment import find_claude, launcher
 from agents.src.services.claude_errors import broken, failure_of
@@ -138,7 +139,8 @@ def prompt_of(brief: Brief) -> str:
 
 def system_prompt_of(brief: Brief) -> str:
     """What Claude Code's own system prompt is followed by."""
-    return "\n\n".join((brief.instruction, SURROUNDINGS, notes_for(brief.memory)))
+    parts = (brief.instruction, SURROUNDINGS, notes_for(brief.memory), earlier_messages(brief.conversation))
+    return "\n\n".join(filter(None, parts))
 
 
 def _options(brief: Brief, program: Path, rules: ToolRules, run_id: str, names: Mapping[str, str]) -> "ClaudeAgentOptions":
