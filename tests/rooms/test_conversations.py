@@ -166,8 +166,12 @@ def test_as_json() -> None:
         "messages": [
             {"id": 1, "role": "user", "author": "ada", "text": "Plan it.", "task_id": TASK, "at": AT},
             {
-                **{"id": 2, "role": "assistant", "author": "planning", "text": "Fertig: ä\n\n🙂"},
-                **{"task_id": None, "at": "2027-01-15T08:00:03.000Z"},
+                "id": 2,
+                "role": "assistant",
+                "author": "planning",
+                "text": "Fertig: ä\n\n🙂",
+                "task_id": None,
+                "at": "2027-01-15T08:00:03.000Z",
             },
         ],
     }

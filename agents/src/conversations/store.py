@@ -27,8 +27,10 @@ class ConversationStore(Protocol):
     """A `caller` of None means everybody's; `words` are as `words_of` gives them. Raises Unavailable."""
 
     async def add(self, caller: str, name: str, role: Role, author: str, text: str) -> Message:
-        """Adds to the conversation, which is made where there is none. A text that is too long is shortened. Raises InvalidRequest
-        for what cannot be a name."""
+        """Adds to the conversation, which is made where there is none. A text that is too long is shortened.
+
+        Raises InvalidRequest for what cannot be a name.
+        """
 
     async def get(self, caller: str, name: str) -> Conversation:
         """Raises UnknownConversation."""
