@@ -36,7 +36,8 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
 
 
-KNOWN = (errors.UnknownConversation, errors.InvalidRequest)
+OF_CALLER = (errors.Refused, errors.InvalidRequest)
+KNOWN = (errors.UnknownConversation, *OF_CALLER)
 WRITING = (errors.TooLarge, errors.UnsupportedMediaType)
 SAY = body_of(MessageRequest, remark={"text": "The tokens must be short-lived."})
 RENAME = body_of(RenameRequest, name={"name": "auth-system-2"})
@@ -61,11 +62,10 @@ Asking = Annotated[Caller, Depends(caller_of)]
 
 
 async def owner_of(caller: Asking, owner: Owner = None) -> str:
-    """A dependency: whose conversations are meant. Raises InvalidRequest for somebody else's, unless it is root that asks."""
+    """A dependency: whose conversations are meant. Raises Refused for somebody else's, unless it is root that asks."""
     if owner in (None, caller.name) or caller.is_root:
         return owner or caller.name
-    told = "only the root token may name another caller; leave it out for your own conversations."
-    raise errors.InvalidRequest(f"?caller: {told}", errors=[{"pointer": "?caller", "detail": told}])
+    raise errors.Refused("Only the root token may name another `?caller=`; leave it out for your own conversations.")
 
 
 Whose = Annotated[str, Depends(owner_of)]
@@ -74,7 +74,7 @@ Whose = Annotated[str, Depends(owner_of)]
 @router.get(
     "/api/conversations",
     response_description="One page of conversations.",
-    responses=documented(errors.InvalidRequest, *EVERYWHERE),
+    responses=documented(*OF_CALLER, *EVERYWHERE),
 )
 async def list_conversations(
     request: Request, whose: Whose, search: Search = None, cursor: ConversationCursor = None, limit: Limit = 50
@@ -110,7 +110,7 @@ async def list_messages(
     "/api/conversations/{name}/messages",
     status_code=201,
     response_description="The message as it is kept.",
-    responses=documented(errors.InvalidRequest, *WRITING, *EVERYWHERE),
+    responses=documented(*OF_CALLER, *WRITING, *EVERYWHERE),
     openapi_extra=SAY,
 )
 async def add_message(request: Request, name: Name, caller: Asking, whose: Whose) -> MessageView:
