@@ -221,6 +221,22 @@ def test_of_two_who_want_one_name_one_gets_it(open_db: OpenDb) -> None:
     among_talkers(open_db, story)
 
 
+def test_a_conversation_that_is_renamed_while_its_tasks_end_loses_none_of_their_endings(open_db: OpenDb) -> None:
+    async def story(house: House, talk: SqlConversationStore) -> None:
+        theirs = talk_of(a_house(open_db(), house.clock))
+        runs = [await house.run(conversation="a") for _ in range(12)]
+
+        async def rename() -> None:
+            for name, new in (("a", "b"), ("b", "a"), ("a", "b")):
+                await theirs.rename("ada", name, new)
+
+        await asyncio.gather(rename(), *(house.store.settle(run, completed(Result(text="Done."))) for run in runs))
+        assert await names(talk) == ["b"]
+        assert [message.id for message in (await talk.messages("ada", "b", 0, 100)).items] == list(range(1, 25))
+
+    among_talkers(open_db, story)
+
+
 @pytest.mark.parametrize("name", ["", "-a", "a b", "a/b", "ä", "a" * 101, "a\n", "a\0"])
 def test_a_name_that_cannot_be_one(open_sqlite: OpenDb, name: str) -> None:
     async def story(house: House, talk: SqlConversationStore) -> None:

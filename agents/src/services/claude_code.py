@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from agents.src.errors import EngineFailed, ModelRefused
 from agents.src.memory import Inspect, Notebook
-from agents.src.services.claude_conversation import earlier_messages
 from agents.src.services.claude_credentials import Credentials, CredentialSource
+from agents.src.services.claude_earlier import earlier_messages
 from agents.src.services.claude_environment import find_claude, launcher
 from agents.src.services.claude_errors import broken, failure_of
 from agents.src.services.claude_events import Meter, drafts, renamed
