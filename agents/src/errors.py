@@ -3,7 +3,7 @@
     Problem
     ├── NotFound
     │   ├── UnknownSkill · UnknownTask · UnknownFile · UnknownArtifact · UnknownToken · UnknownRoute
-    │   ├── UnknownEntry · UnknownLesson · UnknownQuestion
+    │   ├── UnknownEntry · UnknownLesson · UnknownQuestion · UnknownConversation
     ├── Invalid
     │   ├── InvalidRequest · InvalidArguments · InvalidSkill · InvalidMemory · LooksSecret · KeyReused
     │   ├── InvalidAnswer · UnsupportedMediaType
@@ -83,6 +83,10 @@ class UnknownLesson(NotFound):
 
 class UnknownQuestion(NotFound):
     """There is no such question, or it is somebody else's."""
+
+
+class UnknownConversation(NotFound):
+    """There is no such conversation, or it is somebody else's."""
 
 
 class Invalid(Problem):

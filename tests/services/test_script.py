@@ -17,6 +17,7 @@ import pytest
 import uvloop
 
 from agents.src.clock import Clock
+from agents.src.conversations import Role, Said
 from agents.src.errors import EngineFailed, ProgramFailed, ProgramRefused, TaskFailed
 from agents.src.memory import Recalled, entry_id
 from agents.src.services.processes import processes_of
@@ -99,6 +100,7 @@ def test_the_program_gets_one_document(stage: Stage) -> None:
         "task": "cut “it”",
         "args": {"n": 1},
         "memory": [],
+        "conversation": [],
         "files": [{"name": "clip.mov", "path": str(stage.workspace.input / "clip.mov")}],
         "input_dir": str(stage.workspace.input),
         "output_dir": str(stage.workspace.output),
@@ -182,6 +184,15 @@ def test_a_program_knows_what_was_learned_and_changes_it(stage: Stage) -> None:
         {"action": "forget", "id": "b" * 12, "text": "b", "rev": "r2", "held": True},
         {"action": "add", "id": entry_id("trial", "use salt"), "text": "use salt", "section": "Auth", "held": True},
     ]
+
+
+def test_a_program_knows_what_was_said_before(stage: Stage) -> None:
+    said = Said(role=Role.ASSISTANT, author="planning", text="Six steps.\n\n🙂", at="2026-01-31T09:30:00.123Z")
+    saying = 'say(type="result", data=json.load(sys.stdin)["conversation"])'
+    assert stage.run(saying, conversation=(said,))[1].data == [
+        {"role": "assistant", "author": "planning", "text": "Six steps.\n\n🙂", "at": "2026-01-31T09:30:00.123Z"}
+    ]
+    assert stage.run(saying)[1].data == []
 
 
 def test_what_cannot_be_remembered_is_a_warning_and_the_run_goes_on(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import JsonSchemaMode
 
 from agents.src import errors
+from agents.src.api.conversation_views import ExportView, MessageRequest, MessageView, RenameRequest
 from agents.src.api.errors import MEDIA_TYPE, render, status_of
 from agents.src.api.memory_views import CorrectionRequest, EntryRequest, EntryView, HitView, VerdictRequest
 from agents.src.api.question_views import AnswerRequest, AnswersRequest, OutcomeView, QuestionInFull, QuestionView
@@ -19,6 +20,7 @@ OPEN = {"/api/health", "/problems/{kind}"}
 EXAMPLES: dict[type[Problem], str] = {
     errors.NotAuthenticated: "Send `Authorization: Bearer <token>`.",
     errors.SkillNotAllowed: "This token does not allow the skill 'planning'; it allows media-processing.",
+    errors.Refused: "Only the root token may name another `?caller=`; leave it out for your own conversations.",
     errors.NotFound: "There is no such problem; there are: already-ended, budget-exhausted, …",
     errors.UnknownSkill: 'There is no skill "planing"; did you mean planning?',
     errors.UnknownTask: "There is no task of this id, or it is not yours.",
@@ -29,6 +31,8 @@ EXAMPLES: dict[type[Problem], str] = {
     errors.UnknownQuestion: "There is no question of this id, or it is not yours.",
     errors.AlreadyAnswered: "The question was answered already, by human: SQLite",
     errors.InvalidAnswer: "choices: the question does not offer 'MySQL'; it offers 'PostgreSQL', 'SQLite'.",
+    errors.UnknownConversation: "There is no conversation 'auth-system', or it is somebody else's.",
+    errors.NameTaken: "There is a conversation named 'auth-system' already; choose another name.",
     errors.IllegalMove: "Lesson 7 is taken, not held; it cannot become new.",
     errors.RevisionMoved: "The entry a167aa41ae7e is at revision 5f0c2d9a7b31e846 now. Look at it, then decide.",
     errors.RevisionRequired: 'Send `If-Match: "REV"` with the revision you have seen (`ETag` has it), or `If-Match: *`.',
@@ -148,6 +152,8 @@ def own_schemas() -> dict[str, Any]:
         VerdictRequest: "validation",
         AnswerRequest: "validation",
         AnswersRequest: "validation",
+        MessageRequest: "validation",
+        RenameRequest: "validation",
         ProblemView: "serialization",
         EventView: "serialization",
         SkillView: "serialization",
@@ -157,6 +163,8 @@ def own_schemas() -> dict[str, Any]:
         QuestionView: "serialization",
         QuestionInFull: "serialization",
         OutcomeView: "serialization",
+        MessageView: "serialization",
+        ExportView: "serialization",
     }
     for model, mode in modes.items():
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode=mode)

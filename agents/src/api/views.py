@@ -85,6 +85,7 @@ class TaskView(BaseModel):
                         "cost_usd": 0.07,
                     },
                     "caller": "root",
+                    "conversation": None,
                     "attempt": 1,
                     "questions": 0,
                     "priority": 0,
@@ -106,6 +107,7 @@ class TaskView(BaseModel):
     error: Failure | None
     usage: Usage
     caller: str
+    conversation: str | None = Field(description="The name of the conversation that it belongs to.")
     attempt: int = Field(description="How many runs have begun.")
     questions: int = Field(description="How many of its questions wait for an answer.")
     priority: int
@@ -127,6 +129,7 @@ class TaskView(BaseModel):
             error=task.error,
             usage=task.usage,
             caller=task.caller,
+            conversation=task.conversation,
             attempt=task.attempt,
             questions=task.waiting,
             priority=task.priority,

@@ -7,7 +7,9 @@ from functools import partial
 from agents.src.bootstrap.engines import default_engines
 from agents.src.bootstrap.memory import Memory, keep_here
 from agents.src.clock import Clock
+from agents.src.conversations import ConversationStore
 from agents.src.memory import Keeping, KeepRound
+from agents.src.services.conversation_store import SqlConversationStore
 from agents.src.services.database import Db, open_database
 from agents.src.services.files import FolderFiles
 from agents.src.services.markdown import read_catalogue
@@ -61,6 +63,7 @@ class Parts:
     tokens: TokenStore
     dispatcher: Dispatcher
     memory: Memory
+    conversations: ConversationStore
     keeping: Keeping
     worker: Worker | None
     solo: Solo | None
@@ -115,6 +118,7 @@ def bootstrap(
     db = db or open_database(settings.database_url.get_secret_value() if settings.database_url else None, settings.state_dir)
     store = SqlTaskStore(db, hub, clock)
     questions = SqlQuestionStore(db, hub, clock)
+    conversations = SqlConversationStore(db, clock)
     tokens = SqlTokenStore(db, clock)
     root = settings.state_dir
     files = files or FolderFiles(root, root / "work", db, clock, settings.max_file_bytes)
@@ -124,7 +128,11 @@ def bootstrap(
     keeping = Keeping(keep or here, every=every, pause=KEEP_PAUSE if keep else 0.0)
     memory.nudge = keeping.nudge
     engines = engines if engines is not None else default_engines(settings, catalogue, db)
-    tools = Tools(*(store, questions, hub, engines, files, clock, memory.recall(), keeping.nudge), settings.question_hold_seconds)
+    tools = Tools(
+        *(store, questions, hub, engines, files, clock, memory.recall(), keeping.nudge),
+        hold=settings.question_hold_seconds,
+        conversations=conversations,
+    )
     underway = Underway(name or worker_name(), store, lambda run: Execution(run, tools), hub, clock)
     solo = Solo(underway, store, clock) if alone and not runner else None
     worker = None
@@ -146,7 +154,7 @@ def bootstrap(
     escalation = escalation_over(answering, store, hub, clock)
     return Parts(
         *(settings, clock, catalogue, db, hub, store, questions, answering, escalation),
-        *(files, tokens, dispatcher, memory, keeping, worker, solo),
+        *(files, tokens, dispatcher, memory, conversations, keeping, worker, solo),
     )
 
 

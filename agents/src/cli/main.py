@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from agents import __version__
-from agents.src.cli import doctor, invoke, memory, migrate, questions, rehearse, serve, skills, tasks, token
+from agents.src.cli import conversations, doctor, invoke, memory, migrate, questions, rehearse, serve, skills, tasks, token
 from agents.src.cli.exits import Telling
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(skills.app, name="skills")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(questions.app, name="questions")
 app.add_typer(memory.app, name="memory")
+app.add_typer(conversations.app, name="conversations")
 app.add_typer(token.app, name="token")
 app.command()(rehearse.rehearse)
 app.command()(doctor.doctor)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from agents.src.services.claude_asking import HOLD, Asker, denial
+from agents.src.services.claude_earlier import earlier_messages
 from agents.src.services.claude_events import renamed
 from agents.src.services.claude_memory import REMEMBER, notes_for
 from agents.src.services.claude_questions import ASK_CALLER, ASK_USER, TOOLS
@@ -49,7 +50,8 @@ def prompt_of(brief: Brief) -> str:
 
 def system_prompt_of(brief: Brief) -> str:
     """What Claude Code's own system prompt is followed by."""
-    return "\n\n".join((brief.instruction, SURROUNDINGS, notes_for(brief.memory)))
+    parts = (brief.instruction, SURROUNDINGS, notes_for(brief.memory), earlier_messages(brief.conversation))
+    return "\n\n".join(filter(None, parts))
 
 
 def options_of(brief: Brief, program: Path, workspace: Workspace, names: Mapping[str, str], asker: Asker) -> "ClaudeAgentOptions":

@@ -116,6 +116,7 @@ def _document(brief: Brief, workspace: Workspace) -> bytes:
             "task": brief.prompt,
             "args": brief.args,
             "memory": [entry.model_dump(include={"id", "text", "section"}) for entry in brief.memory],
+            "conversation": [said.model_dump(mode="json") for said in brief.conversation],
             "files": [{"name": file.name, "path": str(workspace.input / file.name)} for file in brief.files],
             "input_dir": str(workspace.input),
             "output_dir": str(workspace.output),

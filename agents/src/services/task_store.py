@@ -6,6 +6,7 @@ from dataclasses import replace
 from agents.src.clock import Clock
 from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
 from agents.src.services import question_sql, task_sql
+from agents.src.services.conversation_log import add_prompt
 from agents.src.services.database import Db, Row, Tx
 from agents.src.services.lesson_store import add_lessons
 from agents.src.services.task_log import Change, recorded
@@ -89,6 +90,7 @@ class SqlTaskStore:
             if not key:
                 tx.run(task_sql.INSERT, *values)
             tx.many(task_sql.ADD_EVENT, rows)
+            add_prompt(tx, task)
             tx.notify(task.id)
             return None
 

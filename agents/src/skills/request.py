@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from agents.src.conversations import NAME
 from agents.src.records import Frozen
 from agents.src.tasks import LONGEST_DEADLINE, SHORTEST_DEADLINE, Callback
 
@@ -87,6 +88,6 @@ class SkillRequest(Frozen):
     ] = None
     conversation: Annotated[
         str | None,
-        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="The conversation that it belongs to, by name."),
+        Field(pattern=NAME, description="The conversation that it belongs to, by name; it is made where there is none."),
     ] = None
     questions: Annotated[Asking | None, Field(description="Who is asked what the task has to know, and for how long.")] = None

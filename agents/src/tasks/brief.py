@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from agents.src.conversations import Said
 from agents.src.memory import Recalled
 from agents.src.records import Kept
 from agents.src.tasks.question import QuestionRules
@@ -62,6 +63,8 @@ class Brief(Kept):
     """For the `script` engine: whether the program's stdin stays open for answers."""
     memory: tuple[Recalled, ...] = ()
     """What the skill knows that fits the prompt, best first. Filled in when a run starts; what is kept with the task has none."""
+    conversation: tuple[Said, ...] = ()
+    """What was said before in the task's conversation, oldest first. Filled in when a run starts, too."""
     review: bool = False
     """Whether what a run learns waits until a person accepts it."""
     questions: QuestionRules = QuestionRules()

@@ -13,6 +13,7 @@ from typing import TypeVar
 import structlog
 
 from agents.src.clock import Clock
+from agents.src.conversations import LAST, ConversationStore, window
 from agents.src.errors import EngineFailed, Problem, TaskFailed, TimedOut, Unavailable
 from agents.src.memory import Recall
 from agents.src.tasks.account import Account
@@ -51,7 +52,8 @@ class Stop(Enum):
 class Tools:
     """What executions share. `taught` is told the skill's name when a run that learned something is over.
 
-    `hold`: seconds that a run waits for an answer with its process alive, where its skill does not say.
+    `hold`: seconds that a run waits for an answer with its process alive, where its skill does not say. Without `conversations`
+    no run is given what was said before.
     """
 
     store: TaskStore
@@ -63,6 +65,7 @@ class Tools:
     memory: Recall | None = None
     taught: Callable[[str], None] | None = None
     hold: float = 60.0
+    conversations: ConversationStore | None = None
 
 
 class Execution:
@@ -192,7 +195,7 @@ class Execution:
     async def _drive(self, engine: Engine, workspace: Workspace) -> Result:
         result: Result | None = None
         try:
-            brief = await self._recalled()
+            brief = await self._reminded(await self._recalled())
             async with aclosing(engine.run(brief, workspace, self._asking)) as happenings:
                 async for happening in happenings:
                     if isinstance(happening, Result):
@@ -219,6 +222,14 @@ class Execution:
             given = [{"id": entry.id, "text": entry.text} for entry in recollection.entries]
             await self._recorder.add(Draft(EventType.RECALLED, {"entries": given}))
         return brief.model_copy(update={"memory": recollection.entries})
+
+    async def _reminded(self, brief: Brief) -> Brief:
+        """The brief with what was said before in the task's conversation."""
+        conversations, task = self._tools.conversations, self.run.task
+        if conversations is None or task.conversation is None:
+            return brief
+        said = await self._patiently(lambda: conversations.before(task.id, LAST))
+        return brief.model_copy(update={"conversation": window(said)})
 
     async def _settle(self, ending: Ending) -> Task | None:
         tries = count()

@@ -1,0 +1,34 @@
+"""What was said around tasks: conversations, their messages, and what a run is given of them."""
+
+from agents.src.conversations.conversation import LONGEST, NAME, Conversation, Message, Role, Said, check_name, inbox_of
+from agents.src.conversations.export import as_json, as_markdown, whole
+from agents.src.conversations.search import LONGEST_QUERY, folded, words_of
+from agents.src.conversations.store import ConversationPage, ConversationStore, MessagePage
+from agents.src.conversations.summary import summary_of
+from agents.src.conversations.window import LAST, window
+from agents.src.conversations.wording import ending_of, shortened
+
+__all__ = [
+    "LAST",
+    "LONGEST",
+    "LONGEST_QUERY",
+    "NAME",
+    "Conversation",
+    "ConversationPage",
+    "ConversationStore",
+    "Message",
+    "MessagePage",
+    "Role",
+    "Said",
+    "as_json",
+    "as_markdown",
+    "check_name",
+    "ending_of",
+    "folded",
+    "inbox_of",
+    "shortened",
+    "summary_of",
+    "whole",
+    "window",
+    "words_of",
+]

@@ -1,0 +1,195 @@
+"""What is decided about conversations: how messages are worded, what a run is given of them, how they are written down."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.src.conversations import (
+    LAST,
+    LONGEST,
+    LONGEST_QUERY,
+    Conversation,
+    Message,
+    Role,
+    as_json,
+    as_markdown,
+    check_name,
+    ending_of,
+    folded,
+    inbox_of,
+    shortened,
+    summary_of,
+    window,
+    words_of,
+)
+from agents.src.errors import InvalidRequest
+from agents.src.skills import check_token_name
+from tests.building import NOON
+
+TASK = "0" * 26
+AT = "2027-01-15T08:00:00.000Z"
+AUTH = Conversation("auth", "ada", NOON, NOON + 3, 2)
+
+
+def a_message(text: str = "Plan it.", **fields: Any) -> Message:
+    given = {"id": 1, "conversation": "auth", "caller": "ada", "role": Role.USER, "author": "ada", "task_id": None, "at": NOON}
+    return Message(text=text, **{**given, **fields})
+
+
+# Wording
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("", ""),
+        (" \n\n ", ""),
+        ("One.", "One."),
+        ("\n\nOne,\nstill one.\n\nTwo.", "One,\nstill one."),
+        ("One.\r\n \t\r\nTwo.", "One."),
+        ("1234567890", "1234567890"),
+        ("12345678901", "123456789…"),
+        ("12345678 x1", "12345678…"),
+    ],
+)
+def test_a_summary_is_the_first_paragraph(text: str, summary: str) -> None:
+    assert summary_of(text, 10 if len(summary) < 11 else 100) == summary
+
+
+@given(st.text(max_size=60), st.integers(1, 20))
+def test_a_summary_is_never_too_long_nor_of_two_paragraphs(text: str, longest: int) -> None:
+    summary = summary_of(text, longest)
+    assert len(summary) <= longest
+    assert "\n\n" not in summary
+    assert bool(summary) == bool(text.strip())
+
+
+@pytest.mark.parametrize("size", [LONGEST, LONGEST + 1, 10 * LONGEST])
+def test_a_text_that_is_too_long_says_how_much_it_lost(size: int) -> None:
+    kept = shortened("x" * size)
+    assert len(kept) <= LONGEST
+    assert (kept == "x" * size) == (size == LONGEST)
+    if size > LONGEST:
+        lost = int(kept.rpartition("Shortened: ")[2].partition(" ")[0].replace(",", ""))
+        assert kept.count("x") + lost == size
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=20))
+def test_what_is_kept_can_be_kept(text: str) -> None:
+    kept = shortened(text)
+    assert "\0" not in kept
+    assert shortened(kept) == kept
+    kept.encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "text", "told"),
+    [
+        ("completed", "", "All done.\n\nMore.", "completed (exit 0).\n\nAll done."),
+        ("completed", "", "", "completed (exit 0)."),
+        ("failed", "It broke", "", "failed (exit 1): It broke."),
+        ("failed", "It broke. ", "Half.", "failed (exit 1): It broke.\n\nHalf."),
+        ("failed", "Why?", "", "failed (exit 1): Why?"),
+        ("cancelled", "", "", "cancelled (exit 130)."),
+        ("completed", "", "x" * 501, "completed (exit 0).\n\n" + "x" * 499 + "…"),
+    ],
+)
+def test_an_ending_is_told_in_a_line_and_a_summary(status: str, detail: str, text: str, told: str) -> None:
+    assert ending_of("ada", TASK, status, detail, text) == f"@ada Task {TASK} {told}"
+
+
+@pytest.mark.parametrize("caller", ["root", "a", "a_b-c", "a" * 64])
+def test_every_callers_own_conversation_has_a_name_that_can_be_one(caller: str) -> None:
+    assert caller == "root" or check_token_name(caller)
+    assert check_name(inbox_of(caller)) == f"claude-code-{caller}"
+
+
+# What a run is given
+
+
+def test_a_run_is_given_the_last_messages_oldest_first() -> None:
+    said = window([a_message(str(number)) for number in range(LAST + 5)])
+    assert [one.text for one in said] == [str(number) for number in range(5, LAST + 5)]
+    assert said[0].model_dump(mode="json") == {"role": "user", "author": "ada", "text": "5", "at": AT}
+    assert window([]) == ()
+
+
+def test_the_newest_go_before_the_older_where_there_is_little_room() -> None:
+    messages = [a_message("old"), a_message("y" * 9_000), a_message("x" * 12_000), a_message("new")]
+    assert [one.text[:3] for one in window(messages)] == ["xxx", "new"]
+    assert [one.text[:3] for one in window(messages, room=30_000)] == ["old", "yyy", "xxx", "new"]
+
+
+@given(st.lists(st.integers(1, LONGEST), max_size=30))
+def test_what_a_run_is_given_stays_below_its_room_and_is_never_nothing(sizes: list[int]) -> None:
+    said = window([a_message("x" * size) for size in sizes])
+    assert sum(len(one.text) for one in said) < 20_000
+    assert [len(one.text) for one in said] == sizes[len(sizes) - len(said) :]
+    assert bool(said) == bool(sizes)
+
+
+# Searching
+
+
+def test_the_words_of_a_search() -> None:
+    assert words_of(" Auth  PLAN\tauth ") == ("auth", "plan")
+    assert words_of("STRASSE straße") == ("strasse",)
+    assert words_of(" \0 ") == ()
+    with pytest.raises(InvalidRequest, match="200"):
+        words_of("x" * (LONGEST_QUERY + 1))
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20))
+def test_every_word_of_a_text_is_found_in_it(text: str) -> None:
+    for written in (text, text.upper(), text.lower()):
+        assert all(word in folded(written) for word in words_of(written))
+
+
+def test_neither_case_nor_the_way_an_accent_is_written_makes_a_difference() -> None:
+    assert folded("E\u0301") == folded("É") == folded("e\u0301") == "é"
+
+
+# Writing it down
+
+
+def test_as_json() -> None:
+    messages = [a_message(task_id=TASK), a_message("Fertig: ä\n\n🙂", id=2, role=Role.ASSISTANT, author="planning", at=NOON + 3)]
+    written = as_json(AUTH, messages)
+    assert json.loads(written) == {
+        "name": "auth",
+        "caller": "ada",
+        "created_at": AT,
+        "changed_at": "2027-01-15T08:00:03.000Z",
+        "messages": [
+            {"id": 1, "role": "user", "author": "ada", "text": "Plan it.", "task_id": TASK, "at": AT},
+            {
+                "id": 2,
+                "role": "assistant",
+                "author": "planning",
+                "text": "Fertig: ä\n\n🙂",
+                "task_id": None,
+                "at": "2027-01-15T08:00:03.000Z",
+            },
+        ],
+    }
+    assert "ä" in written
+    assert written.endswith("}\n")
+
+
+def test_as_markdown() -> None:
+    messages = [a_message(task_id=TASK), a_message("# Done\r\n\n```\nopen", id=2, role=Role.ASSISTANT, author="planning")]
+    assert as_markdown(AUTH, messages) == (
+        "# auth\n\n"
+        f"## ada (user), {AT}, task {TASK}\n\n> Plan it.\n\n"
+        f"## planning (assistant), {AT}\n\n> # Done\n>\n> ```\n> open\n"
+    )
+    assert as_markdown(AUTH, []) == "# auth\n"
+
+
+@given(st.lists(st.text(max_size=40), max_size=4))
+def test_no_message_can_pass_for_another(texts: list[str]) -> None:
+    written = as_markdown(AUTH, [a_message(text) for text in texts])
+    assert written.replace("\r", "\n").count("\n## ") == len(texts)
