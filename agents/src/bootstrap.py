@@ -15,6 +15,7 @@ from agents.src.errors import EngineFailed, Misconfigured, Unavailable
 from agents.src.memory import Editor, Keeper, Keeping, KeepRound, LessonStore, Recall, Replica, Sync, digest
 from agents.src.services.database import Db, open_database
 from agents.src.services.files import FolderFiles
+from agents.src.services.inbox_store import SqlInboxStore
 from agents.src.services.lease import Lease
 from agents.src.services.lesson_store import SqlLessonStore
 from agents.src.services.markdown import read_catalogue
@@ -22,21 +23,27 @@ from agents.src.services.modal_app import DATABASE_SECRET, KEEP_SECONDS, QDRANT_
 from agents.src.services.modal_memory import begun, call_keeper
 from agents.src.services.modal_runner import ModalRunner
 from agents.src.services.modal_volume import named_volume
+from agents.src.services.outbox_store import SqlOutboxStore
 from agents.src.services.processes import end_runs_of, is_gone, worker_name
 from agents.src.services.question_store import SqlQuestionStore
 from agents.src.services.secrets import looks_secret
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.services.token_store import SqlTokenStore
+from agents.src.services.webhooks import Webhooks
 from agents.src.settings import Settings, granted_variables
 from agents.src.skills import Catalogue, Dispatcher, TokenStore
 from agents.src.tasks import (
     Answering,
+    ByCallback,
+    Callbacks,
     Engine,
     Escalation,
     Execution,
     FileStore,
     Hub,
-    Nobody,
+    InboxStore,
+    OutboxStore,
+    Post,
     QuestionStore,
     Reaper,
     Recovery,
@@ -62,6 +69,8 @@ KEEP_PAUSE = 2.0
 """Seconds between two calls of the Function that keeps the memory."""
 KEEP_PATIENCE = 60.0
 """Seconds that such a call waits for another."""
+SEND_SECONDS = 30.0
+"""After so many, the cron begins no further attempt to reach a callback: it is due again within the minute."""
 DAY = 86400.0
 TOMBSTONES_LAST = 90 * DAY
 """Seconds. A memory.md that was last synced before then brings back what was deleted since."""
@@ -167,6 +176,9 @@ class Parts:
     questions: QuestionStore
     answering: Answering
     escalation: Escalation | None
+    inbox: InboxStore
+    outbox: OutboxStore
+    callbacks: Callbacks | None
     files: FileStore
     tokens: TokenStore
     dispatcher: Dispatcher
@@ -184,6 +196,8 @@ class Parts:
             self.solo.open()
         if self.escalation:
             self.escalation.open()
+        if self.callbacks:
+            self.callbacks.open()
         self.keeping.open()
 
     async def close(self) -> None:
@@ -195,6 +209,8 @@ class Parts:
             await self.worker.close()
         if self.solo:
             await self.solo.close()
+        if self.callbacks:
+            await self.callbacks.close()
         await self.keeping.close()
         await self.memory.close()
         await self.db.close()
@@ -210,6 +226,7 @@ def bootstrap(
     files: FolderFiles | None = None,
     runner: Runner | None = None,
     keep: KeepRound | None = None,
+    post: Post | None = None,
     alone: bool = False,
     name: str | None = None,
     author: str = "server",
@@ -217,8 +234,8 @@ def bootstrap(
     """Assembles the program.
 
     Tasks run in this process: any of the queue's, or, `alone`, only those submitted here. With a `runner` they run
-    elsewhere. With `keep`, memories are kept elsewhere too, in a Qdrant that others share. `name` is the worker's; `author`
-    edits the skills' memory.md files here. Raises InvalidSkill, Misconfigured, Unavailable.
+    elsewhere. With `keep`, memories are kept elsewhere too, in a Qdrant that others share. `post` sends to callbacks. `name` is
+    the worker's; `author` edits the skills' memory.md files here. Raises InvalidSkill, Misconfigured, Unavailable.
     """
     clock = clock or Clock()
     catalogue = catalogue if catalogue is not None else read_catalogue(settings.skills_dir)
@@ -252,11 +269,15 @@ def bootstrap(
         worker = Worker(underway, store, recovery, hub, clock, settings.max_concurrent_tasks, limits)
     chosen = runner or solo or worker
     assert chosen is not None  # one of the three, by the lines above
-    dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, settings.task_timeout_seconds)
+    limits_of_requests = (settings.task_timeout_seconds, settings.callback_private_addresses)
+    dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, *limits_of_requests)
     answering = Answering(questions, chosen)
-    escalation = None if alone else Escalation(answering, store, hub, clock, Nobody(), None)
+    escalation = None if alone else Escalation(answering, store, hub, clock, ByCallback(store), None)
+    inbox, outbox = SqlInboxStore(db), SqlOutboxStore(db, hub, clock)
+    post = post or Webhooks(private=settings.callback_private_addresses)
+    callbacks = None if alone else Callbacks(outbox, store, questions, post, hub, clock)
     return Parts(
-        *(settings, clock, catalogue, db, hub, store, questions, answering, escalation),
+        *(settings, clock, catalogue, db, hub, store, questions, answering, escalation, inbox, outbox, callbacks),
         *(files, tokens, dispatcher, memory, keeping, worker, solo),
     )
 
@@ -361,11 +382,24 @@ async def reap(settings: Settings) -> None:
     """What the app does every minute. Raises Misconfigured, Unavailable."""
     db, clock = shared_database(settings), Clock()
     try:
-        store = SqlTaskStore(db, Hub(), clock)
+        hub = Hub()
+        store = SqlTaskStore(db, hub, clock)
         runner = ModalRunner(store)
         await Reaper(store, runner, runner, clock).reap()
+        await send_due(settings, db, hub, clock)
     finally:
         await db.close()
+
+
+async def send_due(settings: Settings, db: Db, hub: Hub, clock: Clock, post: Post | None = None) -> None:
+    """What callbacks are to be told, for as long as no server is there that does so. Raises Unavailable."""
+    post = post or Webhooks(private=settings.callback_private_addresses)
+    outbox, store, questions = SqlOutboxStore(db, hub, clock), SqlTaskStore(db, hub, clock), SqlQuestionStore(db, hub, clock)
+    callbacks = Callbacks(outbox, store, questions, post, hub, clock)
+    try:
+        await callbacks.send_due(clock.now() + SEND_SECONDS)
+    finally:
+        await callbacks.close()
 
 
 def shared_database(settings: Settings) -> Db:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from starlette.types import Receive, Scope, Send
 
-from agents.src.api import errors, files, lessons, memory, skills, status, tasks
+from agents.src.api import errors, files, inbox, lessons, memory, skills, status, tasks
 from agents.src.api.auth import Gate
 from agents.src.api.openapi import describe
 from agents.src.bootstrap import VERSION, Parts
@@ -61,7 +61,7 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.gate = Gate(token.get_secret_value(), parts.settings.rate, parts.tokens, parts.clock)
-    routers = [room.router for room in (skills, tasks, files, memory, lessons, status)]
+    routers = [room.router for room in (skills, tasks, inbox, files, memory, lessons, status)]
     for router in routers:
         app.include_router(router)
     app.state.routes = [route for router in routers for route in router.routes]

@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 from agents.src import errors
 from agents.src.api.errors import MEDIA_TYPE, render, status_of
+from agents.src.api.inbox_views import NewsView, SeenRequest
 from agents.src.api.memory_views import CorrectionRequest, EntryRequest, EntryView, HitView, VerdictRequest
 from agents.src.api.views import EventView, SkillView, TaskView
 from agents.src.errors import Problem
@@ -138,10 +139,12 @@ def own_schemas() -> dict[str, Any]:
         EntryRequest: "validation",
         CorrectionRequest: "validation",
         VerdictRequest: "validation",
+        SeenRequest: "validation",
         ProblemView: "serialization",
         EventView: "serialization",
         SkillView: "serialization",
         TaskView: "serialization",
+        NewsView: "serialization",
         EntryView: "serialization",
         HitView: "serialization",
     }

@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 
+from agents.src.services.announcers import add_notice
 from agents.src.services.database import Row, Tx
 from agents.src.services.task_rows import event_row, task_of
 from agents.src.services.task_sql import ADD_EVENT, WIDTH
 from agents.src.tasks import Draft, Event, EventType, Task
 
 Announcer = Callable[[Tx, Task, Event], None]
-ANNOUNCERS: dict[EventType, tuple[Announcer, ...]] = {}
+ANNOUNCERS: dict[EventType, tuple[Announcer, ...]] = {
+    EventType.COMPLETED: (add_notice,),
+    EventType.FAILED: (add_notice,),
+    EventType.CANCELLED: (add_notice,),
+    EventType.QUESTION_PASSED_ON: (add_notice,),
+}
 """What else is kept in the same transaction, so that whoever is to be told of it will be."""
 Change = tuple[Task, tuple[Event, ...]]
 

@@ -263,7 +263,8 @@ def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> C
         ),
         *(now if ending.status.ended else None, ending.run_at, run.task.id, run.worker, run.task.attempt),
     )
-    rows = tx.run(task_sql.SETTLE.format(unless=unless), *values)
+    told = task_sql.TOLD if ending.status.ended and run.task.inbox else ""
+    rows = tx.run(task_sql.SETTLE.format(unless=unless, told=told), *values)
     return without_questions(tx, recorded(tx, rows[0], ending.event, now)) if rows else None
 
 

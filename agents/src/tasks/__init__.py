@@ -1,25 +1,32 @@
 """The durable heart: tasks, their runs, their numbered events, and what they ask."""
 
+from agents.src.tasks.addresses import special, special_host
 from agents.src.tasks.answering import Answering
 from agents.src.tasks.asking import Ask, Asking, Parked, unanswered
 from agents.src.tasks.brief import Brief, ClaudeOptions, InputFile, OnCrash, Retries
+from agents.src.tasks.callbacks import ByCallback, Callbacks
 from agents.src.tasks.caller import ROOT, Caller
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
-from agents.src.tasks.escalation import Escalation, Nobody, Reach, Responder
+from agents.src.tasks.escalation import Escalation, Reach, Responder
 from agents.src.tasks.event import Draft, Event, EventType, remembered
 from agents.src.tasks.execution import Execution, Stop, Tools
 from agents.src.tasks.files import FileInfo, FileStore, distinct, safe_name
 from agents.src.tasks.hub import Following, Hub
+from agents.src.tasks.inbox import Entry, EntryKind, InboxStore, arrivals
+from agents.src.tasks.notice import Notice, NoticeKind, NoticeState, notice_of
+from agents.src.tasks.outbox import AddressRefused, OutboxStore, Post
 from agents.src.tasks.question import Action, Answer, Asked, Choice, Question, QuestionRules, QuestionState, Turn
 from agents.src.tasks.questions import QuestionFilter, QuestionPage, QuestionStore
 from agents.src.tasks.reaper import Reaper, call_of, worker_of
 from agents.src.tasks.recovery import Recovery
 from agents.src.tasks.run import Claim, Ending, Run, cancelled, failed, parked
 from agents.src.tasks.runner import Calls, Runner
+from agents.src.tasks.schedule import Reply, Verdict, seconds_of, verdict
 from agents.src.tasks.solo import Solo
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Callback, Failure, Inbox, Result, Status, Task, Usage
+from agents.src.tasks.telling import body_of, first_paragraph, summary_of, told_of_question, told_of_task
 from agents.src.tasks.turns import PassOn, first_turn
 from agents.src.tasks.underway import Underway
 from agents.src.tasks.worker import Worker
@@ -28,6 +35,7 @@ __all__ = [
     "ROOT",
     "Action",
     "Added",
+    "AddressRefused",
     "Answer",
     "Answering",
     "Artifact",
@@ -35,7 +43,9 @@ __all__ = [
     "Asked",
     "Asking",
     "Brief",
+    "ByCallback",
     "Callback",
+    "Callbacks",
     "Caller",
     "Calls",
     "Choice",
@@ -45,6 +55,8 @@ __all__ = [
     "Draft",
     "Ending",
     "Engine",
+    "Entry",
+    "EntryKind",
     "Escalation",
     "Event",
     "EventType",
@@ -55,14 +67,19 @@ __all__ = [
     "Following",
     "Hub",
     "Inbox",
+    "InboxStore",
     "InputFile",
     "Key",
     "LeaseLost",
-    "Nobody",
+    "Notice",
+    "NoticeKind",
+    "NoticeState",
     "OnCrash",
+    "OutboxStore",
     "Page",
     "Parked",
     "PassOn",
+    "Post",
     "Question",
     "QuestionFilter",
     "QuestionPage",
@@ -72,6 +89,7 @@ __all__ = [
     "Reach",
     "Reaper",
     "Recovery",
+    "Reply",
     "Responder",
     "Result",
     "Retries",
@@ -88,21 +106,33 @@ __all__ = [
     "Turn",
     "Underway",
     "Usage",
+    "Verdict",
     "Waiting",
     "Worker",
     "Workspace",
     "Workspaces",
+    "arrivals",
+    "body_of",
     "call_of",
     "cancelled",
     "distinct",
     "ended_within",
     "failed",
+    "first_paragraph",
     "first_turn",
+    "notice_of",
     "parked",
     "remembered",
     "safe_name",
+    "seconds_of",
+    "special",
+    "special_host",
+    "summary_of",
     "tail",
+    "told_of_question",
+    "told_of_task",
     "unanswered",
     "until_ended",
+    "verdict",
     "worker_of",
 ]
