@@ -10,6 +10,7 @@ from pydantic.json_schema import JsonSchemaMode
 from agents.src import errors
 from agents.src.api.conversation_views import ExportView, MessageRequest, MessageView, RenameRequest
 from agents.src.api.errors import MEDIA_TYPE, render, status_of
+from agents.src.api.inbox_views import NewsView, SeenRequest
 from agents.src.api.memory_views import CorrectionRequest, EntryRequest, EntryView, HitView, VerdictRequest
 from agents.src.api.question_views import AnswerRequest, AnswersRequest, OutcomeView, QuestionInFull, QuestionView
 from agents.src.api.views import EventView, SkillView, TaskView
@@ -154,10 +155,12 @@ def own_schemas() -> dict[str, Any]:
         AnswersRequest: "validation",
         MessageRequest: "validation",
         RenameRequest: "validation",
+        SeenRequest: "validation",
         ProblemView: "serialization",
         EventView: "serialization",
         SkillView: "serialization",
         TaskView: "serialization",
+        NewsView: "serialization",
         EntryView: "serialization",
         HitView: "serialization",
         QuestionView: "serialization",

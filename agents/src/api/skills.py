@@ -12,10 +12,11 @@ from agents.src.api.body import read_body
 from agents.src.api.errors import respond, unexpected
 from agents.src.api.openapi import EVERYWHERE, RATE, body_of, documented, header
 from agents.src.api.preferences import DEFAULT_WAIT, LONGEST_WAIT, read_preference
+from agents.src.api.showing import shown
 from agents.src.api.views import EXAMPLE_ID, Listing, SkillView, TaskView
 from agents.src.bootstrap import Parts
 from agents.src.skills import Catalogue, Dispatched, SkillRequest
-from agents.src.tasks import Caller, Task, ended_within, until_ended
+from agents.src.tasks import Caller, ended_within, until_ended
 
 router = APIRouter(tags=["skills"])
 
@@ -84,18 +85,18 @@ async def submit(request: Request, caller: Caller) -> Response:
                 task = await ended_within(parts.store, following, task.id, preference.wait)
             else:
                 task = await until_ended(parts.store, parts.hub, task.id, preference.wait)
-    return answer(task, dispatched, preference.applied)
+    view = await shown(parts.outbox, task) if task.callback else TaskView.of(task)
+    return answer(view, dispatched, preference.applied)
 
 
-def answer(task: Task, dispatched: Dispatched, applied: str | None) -> Response:
+def answer(task: TaskView, dispatched: Dispatched, applied: str | None) -> Response:
     headers = {} if task.status.ended else {"Location": f"/api/tasks/{task.id}"}
     if applied:
         headers["Preference-Applied"] = applied
     if left := dispatched.allowance:
         headers["RateLimit-Policy"] = f'"default";q={left.limit};w={left.period}'
         headers["RateLimit"] = f'"default";r={left.remaining};t={math.ceil(left.reset)}'
-    body = TaskView.of(task).model_dump_json()
-    return Response(body, 200 if task.status.ended else 202, headers, "application/json")
+    return Response(task.model_dump_json(), 200 if task.status.ended else 202, headers, "application/json")
 
 
 def read_key(header: str | None) -> str | None:

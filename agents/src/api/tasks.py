@@ -12,7 +12,8 @@ from agents.src import errors
 from agents.src.api.auth import caller_of
 from agents.src.api.downloads import DOWNLOADED, download
 from agents.src.api.openapi import EVERYWHERE, documented
-from agents.src.api.views import Cursor, EventView, Limit, Listing, TaskId, TaskView, views
+from agents.src.api.showing import all_shown, shown
+from agents.src.api.views import Cursor, EventView, Limit, Listing, TaskId, TaskView
 from agents.src.bootstrap import Parts
 from agents.src.tasks import Caller, Status, Task, TaskFilter, tail
 
@@ -73,7 +74,7 @@ async def list_tasks(
     """The caller's tasks (the root token's: all), newest first."""
     parts: Parts = request.app.state.parts
     page = await parts.store.page(TaskFilter(caller.sees, status, skill), cursor, limit)
-    return Listing(items=views(page.items), next=page.next)
+    return Listing(items=await all_shown(parts.outbox, page.items), next=page.next)
 
 
 @router.get(
@@ -81,9 +82,10 @@ async def list_tasks(
     response_description="The task.",
     responses=documented(errors.UnknownTask, errors.InvalidRequest, *EVERYWHERE),
 )
-async def show_task(task: OwnTask) -> TaskView:
+async def show_task(request: Request, task: OwnTask) -> TaskView:
     """One task as it stands."""
-    return TaskView.of(task)
+    parts: Parts = request.app.state.parts
+    return await shown(parts.outbox, task)
 
 
 @router.post(
@@ -95,7 +97,7 @@ async def show_task(task: OwnTask) -> TaskView:
 async def cancel_task(request: Request, task: OwnTask) -> TaskView:
     """Ends a task: a queued one at once, a running one within two seconds, with all its processes."""
     parts: Parts = request.app.state.parts
-    return TaskView.of(await parts.store.request_cancel(task.id))
+    return await shown(parts.outbox, await parts.store.request_cancel(task.id))
 
 
 @router.get(

@@ -1,6 +1,5 @@
 """What is sent and received, as the OpenAPI document shows it."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agents.src.clock import iso
 from agents.src.memory import Lesson
 from agents.src.skills import Skill
-from agents.src.tasks import Event, EventType, Failure, FileInfo, Status, Task, Totals, Usage
+from agents.src.tasks import Event, EventType, Failure, FileInfo, Notice, NoticeState, Status, Task, Totals, Usage
 
 T = TypeVar("T")
 ID = r"^[0-9a-hjkmnp-tv-z]{26}$"
@@ -47,6 +46,24 @@ class ResultView(BaseModel):
     data: Any = None
     artifacts: list[ArtifactView]
     remembered: list[Lesson] = Field(description="What it learned, for later tasks of the skill, in order.")
+
+
+class CallbackView(BaseModel):
+    """Where word of the task is sent to, and how far the last one has come. The secret is never shown."""
+
+    url: str
+    state: NoticeState | None = Field(description="Null while there was nothing to tell.")
+    attempts: int
+    last_status: int | None = Field(description="What the last attempt was answered; null where it was not.")
+
+    @classmethod
+    def of(cls, task: Task, notice: Notice | None) -> "CallbackView | None":
+        if task.callback is None:
+            return None
+        url = task.callback.url
+        if notice is None:
+            return cls.model_construct(url=url, state=None, attempts=0, last_status=None)
+        return cls.model_construct(url=url, state=notice.state, attempts=notice.attempts, last_status=notice.last_status)
 
 
 class TaskView(BaseModel):
@@ -93,6 +110,12 @@ class TaskView(BaseModel):
                     "created_at": "2026-01-31T09:30:00.123Z",
                     "started_at": "2026-01-31T09:30:00.125Z",
                     "finished_at": "2026-01-31T09:31:12.004Z",
+                    "callback": {
+                        "url": "https://example.com/hooks/tasks",
+                        "state": "delivered",
+                        "attempts": 1,
+                        "last_status": 204,
+                    },
                 }
             ]
         }
@@ -115,9 +138,11 @@ class TaskView(BaseModel):
     created_at: Moment
     started_at: Moment | None
     finished_at: Moment | None
+    callback: CallbackView | None
 
     @classmethod
-    def of(cls, task: Task) -> "TaskView":
+    def of(cls, task: Task, notice: Notice | None = None) -> "TaskView":
+        """`notice`: the last one that its callback is to have."""
         # Built from checked parts: validating them again would cost more than all the rest of the answer.
         return cls.model_construct(
             id=task.id,
@@ -137,6 +162,7 @@ class TaskView(BaseModel):
             created_at=iso(task.created_at),
             started_at=iso(task.started_at) if task.started_at else None,
             finished_at=iso(task.finished_at) if task.finished_at else None,
+            callback=CallbackView.of(task, notice),
         )
 
 
@@ -264,7 +290,3 @@ class ProblemKindView(BaseModel):
     type: str = Field(examples=["/problems/unknown-skill"])
     title: str = Field(examples=["The catalogue has no skill of this name."])
     status: int | None = Field(description="Null where only a failed task's `error` is of this kind.", examples=[404])
-
-
-def views(tasks: Sequence[Task]) -> list[TaskView]:
-    return [TaskView.of(task) for task in tasks]

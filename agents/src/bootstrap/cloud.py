@@ -17,17 +17,21 @@ from agents.src.services.modal_app import DATABASE_SECRET, KEEP_SECONDS, VOLUME
 from agents.src.services.modal_memory import call_keeper
 from agents.src.services.modal_runner import ModalRunner
 from agents.src.services.modal_volume import named_volume
+from agents.src.services.outbox_store import SqlOutboxStore
 from agents.src.services.question_store import SqlQuestionStore
 from agents.src.services.task_store import SqlTaskStore
+from agents.src.services.webhooks import Webhooks
 from agents.src.settings import Settings, granted_variables
 from agents.src.skills import Catalogue
-from agents.src.tasks import Answering, Hub, Reaper, Tidying, worker_of
+from agents.src.tasks import Answering, Callbacks, Hub, Reaper, Tidying, worker_of
 
 log = structlog.get_logger()
 
 KEEP_PATIENCE = 60.0
 """Seconds that a round of keeping waits for another."""
 DAY = 86400.0
+SEND_SECONDS = 30.0
+"""After so many, the cron begins no further attempt to reach a callback: it is due again within the minute."""
 TOMBSTONES_LAST = 90 * DAY
 """Seconds. A memory.md that was last synced before then brings back what was deleted since."""
 
@@ -100,9 +104,20 @@ async def reap(settings: Settings) -> None:
         runner = ModalRunner(store)
         await Reaper(store, runner, runner, clock).reap()
         # The web app, which does so at once, is not always there.
-        await escalation_over(Answering(SqlQuestionStore(db, hub, clock), runner), store, hub, clock).once()
+        questions = SqlQuestionStore(db, hub, clock)
+        await escalation_over(Answering(questions, runner), store, hub, clock).once()
+        post = Webhooks(private=settings.callback_private_addresses)
+        await send_due(Callbacks(SqlOutboxStore(db, hub, clock), store, questions, post, hub, clock), clock)
     finally:
         await db.close()
+
+
+async def send_due(callbacks: Callbacks, clock: Clock) -> None:
+    """What callbacks are to be told, for as long as no server is there that does so. Raises Unavailable."""
+    try:
+        await callbacks.send_due(clock.now() + SEND_SECONDS)
+    finally:
+        await callbacks.close()
 
 
 def shared_database(settings: Settings) -> Db:

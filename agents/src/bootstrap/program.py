@@ -12,21 +12,28 @@ from agents.src.memory import Keeping, KeepRound
 from agents.src.services.conversation_store import SqlConversationStore
 from agents.src.services.database import Db, open_database
 from agents.src.services.files import FolderFiles
+from agents.src.services.inbox_store import SqlInboxStore
 from agents.src.services.markdown import read_catalogue
+from agents.src.services.outbox_store import SqlOutboxStore
 from agents.src.services.processes import end_runs_of, is_gone, worker_name
 from agents.src.services.question_store import SqlQuestionStore
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.services.token_store import SqlTokenStore
+from agents.src.services.webhooks import Webhooks
 from agents.src.settings import Settings
 from agents.src.skills import Catalogue, Dispatcher, TokenStore
 from agents.src.tasks import (
     Answering,
+    ByCallback,
+    Callbacks,
     Engine,
     Escalation,
     Execution,
     FileStore,
     Hub,
-    Nobody,
+    InboxStore,
+    OutboxStore,
+    Post,
     QuestionStore,
     Recovery,
     Run,
@@ -59,6 +66,9 @@ class Parts:
     answering: Answering
     escalation: Escalation
     """Of a process that runs its own tasks only (`solo`), whoever submits one there opens it for that one."""
+    inbox: InboxStore
+    outbox: OutboxStore
+    callbacks: Callbacks
     files: FileStore
     tokens: TokenStore
     dispatcher: Dispatcher
@@ -77,6 +87,7 @@ class Parts:
             self.solo.open()
         else:
             self.escalation.open()
+            self.callbacks.open()
         self.keeping.open()
 
     async def close(self) -> None:
@@ -87,6 +98,7 @@ class Parts:
             await self.worker.close()
         if self.solo:
             await self.solo.close()
+        await self.callbacks.close()
         await self.keeping.close()
         await self.memory.close()
         await self.db.close()
@@ -102,6 +114,7 @@ def bootstrap(
     files: FolderFiles | None = None,
     runner: Runner | None = None,
     keep: KeepRound | None = None,
+    post: Post | None = None,
     alone: bool = False,
     name: str | None = None,
     author: str = "server",
@@ -109,8 +122,8 @@ def bootstrap(
     """Assembles the program.
 
     Tasks run in this process: any of the queue's, or, `alone`, only those submitted here. With a `runner` they run
-    elsewhere. With `keep`, memories are kept elsewhere too, in a Qdrant that others share. `name` is the worker's; `author`
-    edits the skills' memory.md files here. Raises InvalidSkill, Misconfigured, Unavailable.
+    elsewhere. With `keep`, memories are kept elsewhere too, in a Qdrant that others share. `post` sends to callbacks. `name` is
+    the worker's; `author` edits the skills' memory.md files here. Raises InvalidSkill, Misconfigured, Unavailable.
     """
     clock = clock or Clock()
     catalogue = catalogue if catalogue is not None else read_catalogue(settings.skills_dir)
@@ -149,15 +162,20 @@ def bootstrap(
         worker = Worker(underway, store, recovery, hub, clock, settings.max_concurrent_tasks, limits)
     chosen = runner or solo or worker
     assert chosen is not None  # one of the three, by the lines above
-    dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, settings.task_timeout_seconds)
+    limits_of_requests = (settings.task_timeout_seconds, settings.callback_private_addresses)
+    dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, *limits_of_requests)
     answering = Answering(questions, chosen)
     escalation = escalation_over(answering, store, hub, clock)
+    inbox, outbox = SqlInboxStore(db), SqlOutboxStore(db, hub, clock)
+    post = post or Webhooks(private=settings.callback_private_addresses)
+    callbacks = Callbacks(outbox, store, questions, post, hub, clock)
     return Parts(
         *(settings, clock, catalogue, db, hub, store, questions, answering, escalation),
-        *(files, tokens, dispatcher, memory, conversations, keeping, worker, solo),
+        *(inbox, outbox, callbacks, files, tokens, dispatcher),
+        *(memory, conversations, keeping, worker, solo),
     )
 
 
 def escalation_over(answering: Answering, store: TaskStore, hub: Hub, clock: Clock) -> Escalation:
     """The same wherever it runs: who is not there in one process would be passed over for all."""
-    return Escalation(answering, store, hub, clock, Nobody(), None)
+    return Escalation(answering, store, hub, clock, ByCallback(store), None)

@@ -20,7 +20,8 @@ LEVELS = {
     "critical": logging.CRITICAL,
 }
 TALKATIVE = ("uvicorn", "httpx", "httpcore", "asyncio", "mcp", "claude_agent_sdk")
-NAMED_TOKEN = re.compile(r"\bmi_[\w-]{20,}")
+NAMED_TOKEN = re.compile(r"\b(?:mi_[\w-]{20,}|whsec_[\w+/=-]{20,})")
+"""And the secrets that sign what callbacks are sent."""
 HIDDEN = "***"
 
 

@@ -5,11 +5,11 @@ miss each other.
 """
 
 from agents.src.services.task_sql import COLUMNS as TASK
-from agents.src.services.task_sql import LEASED
+from agents.src.services.task_sql import LEASED, TOLD
 
 COLUMNS = (
     "id, task_id, skill, caller, key, question, turns, deadline, turn, asked_at, due_at, state, answer, answered_at, "
-    "attempt, session, digest"
+    "attempt, session, digest, inbox"
 )
 LOCK = "select worker from task where id = ? {for_update}"
 HOLD = f"select session from task where id = ? and worker = ? and attempt = ? and {LEASED} {{for_update}}"
@@ -50,7 +50,7 @@ WAIT_NO_MORE = f"""
 """
 TELL = f"update task set next_seq = next_seq + 1 where id = ? returning {TASK}, next_seq - 1"
 FAIL = f"""
-    update task set status = 'failed', error = ?, finished_at = ?, waiting = 0, session = null, next_seq = next_seq + 1
+    update task set status = 'failed', error = ?, finished_at = ?, waiting = 0, session = null, next_seq = next_seq + 1 {TOLD}
     where id = ? returning {TASK}, next_seq - 1
 """
 PASS_ON = f"update question set turn = ?, due_at = ? where id = ? and state = 'pending' and turn = ? returning {COLUMNS}"

@@ -16,6 +16,7 @@ from agents.src.tasks import (
     EventType,
     Failure,
     Hub,
+    Inbox,
     LeaseLost,
     PassOn,
     Question,
@@ -61,7 +62,7 @@ class SqlQuestionStore:
                 known = tx.run(sql.ALIKE, task.id, question.digest, task.attempt)
             if known:
                 return asked_of(known[0]), None, ()
-            row = (*values, task.attempt, session, question.digest)
+            row = (*values, task.attempt, session, question.digest, Inbox.PENDING.value if task.inbox else None)
             tx.run(sql.ADD, *row)
             asked = asked_of(row)
             return asked, *recorded(tx, tx.run(sql.WAIT, task.id)[0], Draft(EventType.QUESTION_ASKED, as_told(asked)), now)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from agents.src.services.announcers import add_notice
 from agents.src.services.conversation_log import tell_ending
 from agents.src.services.database import Row, Tx
 from agents.src.services.task_rows import event_row, task_of
@@ -18,9 +19,10 @@ def forget_transcript(tx: Tx, task: Task, _: Event) -> None:
 
 # For a task that completes, `settled` sees to its transcript: it knows whether there can be one, and most tasks have none.
 ANNOUNCERS: dict[EventType, tuple[Announcer, ...]] = {
-    EventType.COMPLETED: (tell_ending,),
-    EventType.FAILED: (tell_ending, forget_transcript),
-    EventType.CANCELLED: (tell_ending, forget_transcript),
+    EventType.COMPLETED: (tell_ending, add_notice),
+    EventType.FAILED: (tell_ending, add_notice, forget_transcript),
+    EventType.CANCELLED: (tell_ending, add_notice, forget_transcript),
+    EventType.QUESTION_PASSED_ON: (add_notice,),
 }
 """What else is kept in the same transaction, so that whoever is to be told of it will be."""
 Change = tuple[Task, tuple[Event, ...]]

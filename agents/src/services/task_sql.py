@@ -54,9 +54,11 @@ APPEND = f"""
     returning next_seq
 """
 HAS_BATCH = f"select 1 from task where id = ? and worker = ? and attempt = ? and {LEASED} and batch >= ?"
+# There is something to tell now. Not said of a task that does not want it told: the column is in an index.
+TOLD = ", inbox = case when inbox = 'waiting' then 'pending' else inbox end"
 SETTLE = f"""
     update task set status = ?, result = ?, error = ?, finished_at = ?, run_at = coalesce(?, run_at), worker = null,
-        lease_until = null, session = null, next_seq = next_seq + 1
+        lease_until = null, session = null, next_seq = next_seq + 1 {{told}}
     where id = ? and worker = ? and attempt = ? and {LEASED} {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
@@ -77,7 +79,8 @@ SETTLED = f"""
 CANCEL = f"""
     update task set cancel_requested = 1, next_seq = next_seq + 1,
         status = case when worker is null then 'cancelled' else status end,
-        finished_at = case when worker is null then ? else finished_at end
+        finished_at = case when worker is null then ? else finished_at end,
+        inbox = case when worker is null and inbox = 'waiting' then 'pending' else inbox end
     where id = ? and status in ('queued', 'input_required', 'running') and cancel_requested = 0
     returning {COLUMNS}, next_seq - 1
 """

@@ -285,7 +285,8 @@ def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> C
         *ending_row(ending),
         *(now if ending.status.ended else None, ending.run_at, run.task.id, run.worker, run.task.attempt),
     )
-    rows = tx.run(task_sql.SETTLE.format(unless=unless), *values)
+    told = task_sql.TOLD if ending.status.ended and run.task.inbox else ""
+    rows = tx.run(task_sql.SETTLE.format(unless=unless, told=told), *values)
     if rows and ending.status is Status.COMPLETED and run.brief.engine == "claude":
         forget(tx, run.task.id)
     return without_questions(tx, recorded(tx, rows[0], ending.event, now)) if rows else None

@@ -42,7 +42,7 @@ class Dispatched:
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """`default_timeout` in seconds, for skills that name none."""
+    """`default_timeout` in seconds, for skills that name none. `private_callbacks`: they may lead to private addresses."""
 
     catalogue: Catalogue
     store: TaskStore
@@ -51,6 +51,7 @@ class Dispatcher:
     runner: Runner
     clock: Clock
     default_timeout: float
+    private_callbacks: bool = False
 
     async def dispatch(self, request: SkillRequest, caller: Caller, task_id: str, key: str | None = None) -> Dispatched:
         """Accepts the request as a task: when this returns, the task is durable.
@@ -75,7 +76,7 @@ class Dispatcher:
             metadata=request.metadata,
             priority=request.priority,
             inbox=Inbox.WAITING if request.inbox else None,
-            callback=request.callback,
+            callback=request.callback.kept(private=self.private_callbacks) if request.callback else None,
             conversation=request.conversation,
         )
         fingerprint = Key(key, hashlib.sha256(request.model_dump_json().encode()).hexdigest()) if key is not None else None

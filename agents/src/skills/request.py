@@ -7,7 +7,8 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from agents.src.conversations import NAME
 from agents.src.records import Frozen
-from agents.src.tasks import LONGEST_DEADLINE, SHORTEST_DEADLINE, Callback
+from agents.src.skills.callback import CallbackRequest
+from agents.src.tasks import LONGEST_DEADLINE, SHORTEST_DEADLINE
 
 LARGEST_METADATA = 16 * 1024
 """Bytes of JSON."""
@@ -84,7 +85,8 @@ class SkillRequest(Frozen):
         bool, Field(description="Whether word of its end and of its questions waits in the caller's inbox until it is seen.")
     ] = False
     callback: Annotated[
-        Callback | None, Field(strict=False, description="Where its end, and questions that the caller leaves open, are sent to.")
+        CallbackRequest | None,
+        Field(strict=False, description="Where its end, and questions that the caller leaves open, are sent to."),
     ] = None
     conversation: Annotated[
         str | None,

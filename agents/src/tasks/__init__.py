@@ -1,15 +1,20 @@
 """The durable heart: tasks, their runs, their numbered events, and what they ask."""
 
+from agents.src.tasks.addresses import special, special_host
 from agents.src.tasks.answering import Answering
 from agents.src.tasks.asking import Ask, Asking, Parked, unanswered
 from agents.src.tasks.brief import Brief, ClaudeOptions, InputFile, OnCrash, Retries
+from agents.src.tasks.callbacks import ByCallback, Callbacks
 from agents.src.tasks.caller import ROOT, Caller
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
-from agents.src.tasks.escalation import Escalation, Nobody, Reach, Responder
+from agents.src.tasks.escalation import Escalation, Reach, Responder
 from agents.src.tasks.event import Draft, Event, EventType, remembered
 from agents.src.tasks.execution import Execution, Stop, Tools
 from agents.src.tasks.files import FileInfo, FileStore, distinct, safe_name
 from agents.src.tasks.hub import Following, Hub
+from agents.src.tasks.inbox import Entry, EntryKind, InboxStore, arrivals
+from agents.src.tasks.notice import Notice, NoticeKind, NoticeState, notice_of
+from agents.src.tasks.outbox import AddressRefused, OutboxStore, Post
 from agents.src.tasks.question import (
     LONGEST_DEADLINE,
     LONGEST_TEXT,
@@ -29,10 +34,12 @@ from agents.src.tasks.reaper import Reaper, call_of, worker_of
 from agents.src.tasks.recovery import Recovery
 from agents.src.tasks.run import Claim, Ending, Run, cancelled, failed, parked
 from agents.src.tasks.runner import Calls, Runner
+from agents.src.tasks.schedule import Reply, Verdict, seconds_of, verdict
 from agents.src.tasks.solo import Solo
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Callback, Failure, Inbox, Result, Status, Task, Usage
+from agents.src.tasks.telling import body_of, first_paragraph, summary_of, told_of_question, told_of_task
 from agents.src.tasks.tidying import Tidying
 from agents.src.tasks.turns import Expire, PassOn, TakeDefault, first_turn, next_step
 from agents.src.tasks.underway import Underway
@@ -46,6 +53,7 @@ __all__ = [
     "SHORTEST_DEADLINE",
     "Action",
     "Added",
+    "AddressRefused",
     "Answer",
     "Answering",
     "Artifact",
@@ -53,7 +61,9 @@ __all__ = [
     "Asked",
     "Asking",
     "Brief",
+    "ByCallback",
     "Callback",
+    "Callbacks",
     "Caller",
     "Calls",
     "Choice",
@@ -63,6 +73,8 @@ __all__ = [
     "Draft",
     "Ending",
     "Engine",
+    "Entry",
+    "EntryKind",
     "Escalation",
     "Event",
     "EventType",
@@ -74,14 +86,19 @@ __all__ = [
     "Following",
     "Hub",
     "Inbox",
+    "InboxStore",
     "InputFile",
     "Key",
     "LeaseLost",
-    "Nobody",
+    "Notice",
+    "NoticeKind",
+    "NoticeState",
     "OnCrash",
+    "OutboxStore",
     "Page",
     "Parked",
     "PassOn",
+    "Post",
     "Question",
     "QuestionFilter",
     "QuestionPage",
@@ -91,6 +108,7 @@ __all__ = [
     "Reach",
     "Reaper",
     "Recovery",
+    "Reply",
     "Responder",
     "Result",
     "Retries",
@@ -109,22 +127,34 @@ __all__ = [
     "Turn",
     "Underway",
     "Usage",
+    "Verdict",
     "Waiting",
     "Worker",
     "Workspace",
     "Workspaces",
+    "arrivals",
+    "body_of",
     "call_of",
     "cancelled",
     "distinct",
     "ended_within",
     "failed",
+    "first_paragraph",
     "first_turn",
     "next_step",
+    "notice_of",
     "parked",
     "remembered",
     "safe_name",
+    "seconds_of",
+    "special",
+    "special_host",
+    "summary_of",
     "tail",
+    "told_of_question",
+    "told_of_task",
     "unanswered",
     "until_ended",
+    "verdict",
     "worker_of",
 ]

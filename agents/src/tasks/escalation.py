@@ -16,7 +16,7 @@ from agents.src.tasks.event import Event, EventType
 from agents.src.tasks.hub import Hub
 from agents.src.tasks.policy import failure_of
 from agents.src.tasks.question import Answer, Asked, Turn
-from agents.src.tasks.rounds import done
+from agents.src.tasks.rounds import done, due_or_woken
 from agents.src.tasks.store import TaskStore
 from agents.src.tasks.turns import Expire, PassOn, TakeDefault, next_step
 
@@ -43,13 +43,6 @@ class Reach(Protocol):
 
     async def human(self, asked: Asked) -> bool:
         """Whether the task names a person who is told of its questions in another way."""
-
-
-class Nobody:
-    """Implements `Reach`."""
-
-    async def human(self, asked: Asked) -> bool:  # noqa: ARG002
-        return False
 
 
 class Escalation:
@@ -93,7 +86,7 @@ class Escalation:
             self._wake.clear()
             went_well = await done(self.round, otherwise="questions_not_passed_on")
             due = await self._next_due() if went_well else self._clock.now() + RETRY
-            await self._until(due)
+            await due_or_woken(self._clock, due, self._wake)
 
     async def _next_due(self) -> float | None:
         due: float | None = None
@@ -103,17 +96,6 @@ class Escalation:
             due = await self._questions.next_due(self._task_id)
 
         return due if await done(look, otherwise="questions_unreadable") else self._clock.now() + RETRY
-
-    async def _until(self, due: float | None) -> None:
-        """Until then, or until a question may be due earlier."""
-        sleep = asyncio.create_task(self._clock.sleep(max(due - self._clock.now(), 0))) if due is not None else None
-        wake = asyncio.create_task(self._wake.wait())
-        waits = {wake, sleep} if sleep else {wake}
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     async def round(self) -> None:
         """Takes a step with each question whose time is over. Raises Unavailable where one has to be looked at again."""

@@ -12,6 +12,8 @@ WAITING = 256
 
 Listener = Callable[[Sequence[Event]], None]
 """Called with new events of one task; with none where another process changed something."""
+EndingListener = Callable[[Task], None]
+"""Called with a task that has ended in this process, before the listeners of its events."""
 
 
 class Following:
@@ -67,6 +69,7 @@ class Hub:
     def __init__(self) -> None:
         self.followers: defaultdict[str, set[Following]] = defaultdict(set)
         self.listeners: list[Listener] = []
+        self.ending_listeners: list[EndingListener] = []
         self.closed = False
 
     def follow(self, task_id: str) -> Following:
@@ -82,6 +85,9 @@ class Hub:
         task_id = events[0].task_id
         for following in self.followers.get(task_id, ()):
             following.put(events, task)
+        if task is not None:
+            for hear in self.ending_listeners:
+                hear(task)
         for listener in self.listeners:
             listener(events)
 

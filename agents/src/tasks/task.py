@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from pydantic import Field
+
 from agents.src.errors import IllegalMove
 from agents.src.memory import Lesson
 from agents.src.records import Kept
@@ -95,7 +97,7 @@ class Callback(Kept):
     """Where word of a task is sent to. `secret` signs it (`whsec_…`); None: it is not signed."""
 
     url: str
-    secret: str | None = None
+    secret: str | None = Field(None, repr=False)
 
 
 class Inbox(StrEnum):
