@@ -257,6 +257,7 @@ def test_a_deleted_conversation_is_gone_with_its_messages(open_db: OpenDb) -> No
         with pytest.raises(UnknownConversation):
             await talk.get("ada", "auth")
         assert await talk.search("ada", ("gone",), 10) == ()
+        assert await house.db.read(lambda tx: tx.run("select count(*) from message")) == [(1,)]
         await say(talk, "New.")
         assert (await talk.messages("ada", "auth", 0, 10)).items[0].id == 1
         assert (await said(talk), await said(talk, "other")) == (["New."], ["Stays."])
@@ -356,6 +357,9 @@ def test_who_wants_to_be_told_of_a_task_without_a_conversation_is_told_in_their_
             await house.store.settle(run, completed(Result(text="Done.")))
         told = [f"@ada Task {run.task.id} completed (exit 0).\n\nDone." for run in (first, second)]
         assert await said(talk, "claude-code-ada") == told
+        await talk.rename("ada", "claude-code-ada", "heard")
+        assert (await house.store.get(first.task.id)).conversation is None
+        await talk.rename("ada", "heard", "claude-code-ada")
         both = await house.run(inbox=Inbox.WAITING, conversation="auth")
         await house.store.settle(both, completed(Result(text="Done.")))
         assert len(await said(talk, "claude-code-ada")) == 2
@@ -392,6 +396,8 @@ def test_what_was_said_before_a_tasks_own_prompt(open_db: OpenDb) -> None:
         await say(talk, "elsewhere", "other")
         task = await house.queued(conversation="auth", prompt="Now.")
         await say(talk, "later")
+        assert [message.text for message in await talk.before(task.id, 20)] == ["0", "1", "2"]
+        await house.store.request_cancel(task.id)
         assert [message.text for message in await talk.before(task.id, 20)] == ["0", "1", "2"]
         assert [message.text for message in await talk.before(task.id, 2)] == ["1", "2"]
         assert await talk.before(new_id(), 20) == ()

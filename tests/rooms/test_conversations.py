@@ -25,6 +25,7 @@ from agents.src.conversations import (
     window,
     words_of,
 )
+from agents.src.conversations.window import AROUND
 from agents.src.errors import InvalidRequest
 from agents.src.skills import check_token_name
 from tests.building import NOON
@@ -121,6 +122,11 @@ def test_the_newest_go_before_the_older_where_there_is_little_room() -> None:
     messages = [a_message("old"), a_message("y" * 9_000), a_message("x" * 12_000), a_message("new")]
     assert [one.text[:3] for one in window(messages)] == ["xxx", "new"]
     assert [one.text[:3] for one in window(messages, room=30_000)] == ["old", "yyy", "xxx", "new"]
+
+
+def test_a_message_that_would_fill_the_room_to_the_brim_is_left_out() -> None:
+    brim = len("x") + len("ada") + AROUND
+    assert [len(window([a_message("x")], room=room)) for room in (brim, brim + 1)] == [0, 1]
 
 
 @given(st.lists(st.integers(1, LONGEST), max_size=30))

@@ -15,7 +15,7 @@ NEXT = """
 """
 NEXT_OF_TASK = """
     update conversation set messages = messages + 1, changed_at = ?
-    where id = (select conversation_id from message where task_id = ? and role = 'user' limit 1)
+    where id = (select conversation_id from message where task_id = ? limit 1)
     returning id, messages
 """
 ADD = "insert into message (conversation_id, number, role, author, text, folded, task_id, at) values (?, ?, ?, ?, ?, ?, ?, ?)"
