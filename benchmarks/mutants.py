@@ -59,9 +59,7 @@ MUTANTS = [
         "return Split(theirs, mine, sibling_id(theirs.id, mine.text), None)",
         "return Push(theirs.id, mine, theirs)",
     ),
-    Mutant(
-        "ancestors are not looked at", f"{ROOM}/plan.py", "return mine.text in theirs.texts_after(", "return mine is () and ("
-    ),
+    Mutant("ancestors are not looked at", f"{ROOM}/plan.py", "return mine.text in theirs.texts_after(", "return False and ("),
     Mutant(
         "a shared memory that has fallen back is believed",
         f"{ROOM}/plan.py",
@@ -96,7 +94,7 @@ MUTANTS = [
         "an old copy brings back a conflict that was settled",
         f"{ROOM}/plan.py",
         "if not heir and known is not None and known.dead and",
-        "if known is () and",
+        "if False and",
     ),
     Mutant(
         "later pushes of its own name are looked for in last revisions only",

@@ -120,7 +120,7 @@ class Oracle:
 
 
 class Life(RuleBasedStateMachine):
-    @initialize(human=st.booleans(), responder=st.sampled_from(["none", "knows", "does not know"]))
+    @initialize(human=st.booleans(), responder=st.sampled_from(["none", "knows", "knows", "does not know"]))
     def open(self, human: bool, responder: str) -> None:
         self.runner = asyncio.Runner()
         self.clock, self.db, hub = SteppedClock(), InlineDb(), Hub()
@@ -188,7 +188,7 @@ class Life(RuleBasedStateMachine):
             self.begins(run)
 
     @precondition(lambda self: self.runs)
-    @rule(which=st.integers(0, 4), keys=st.sampled_from(["a", "b", "ab", "abc"]), order=st.sampled_from(ORDERS[:2]))
+    @rule(which=st.integers(0, 4), keys=st.sampled_from(["a", "b", "ab", "abc"]), order=st.sampled_from(ORDERS[:4]))
     def ask_several(self, which: int, keys: str, order: tuple[Turn, ...]) -> None:
         if any(self.holds(run) for run in self.runs):
             run = self.some_run(which)
