@@ -16,7 +16,7 @@ HAPPENS = (
 @pytest.mark.parametrize("part", range(4))
 def test_life(part: int) -> None:
     """In parts, so that several processes may share them."""
-    happened = live(examples=260, number=part, steps=25)
+    happened = live(examples=260, number=part, steps=16)
     assert happened["histories"] >= 250
     assert [what for what in HAPPENS if not happened[what]] == []
 

@@ -18,7 +18,8 @@ SUBMISSIONS = {
         (
             404,
             "unknown-skill",
-            'There is no skill "../../etc"; there are: apprentice, asker, listener, media-processing, novice, once, planning, slow.',
+            'There is no skill "../../etc"; there are: apprentice, asker, listener, media-processing, novice, once, planning, '
+            "slow.",
         ),
     ),
     "no task": (
