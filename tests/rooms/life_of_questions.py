@@ -188,12 +188,18 @@ class Life(RuleBasedStateMachine):
             self.begins(run)
 
     @precondition(lambda self: self.runs)
-    @rule(which=st.integers(0, 4), keys=st.sampled_from(["a", "b", "ab", "abc"]), order=st.sampled_from(ORDERS[:4]))
-    def ask_several(self, which: int, keys: str, order: tuple[Turn, ...]) -> None:
+    @rule(
+        which=st.integers(0, 4),
+        keys=st.sampled_from(["a", "b", "ab", "abc"]),
+        order=st.sampled_from(ORDERS[:4]),
+        default=st.booleans(),
+    )
+    def ask_several(self, which: int, keys: str, order: tuple[Turn, ...], default: bool) -> None:
         if any(self.holds(run) for run in self.runs):
             run = self.some_run(which)
             for key in keys:
-                self.asks(run, key, Question(text=f"What of {key}?"), QuestionRules(ask=order, deadline=60.0))
+                question = Question(text=f"What of {key}?", default=("nothing",) if default else ())
+                self.asks(run, key, question, QuestionRules(ask=order, deadline=60.0))
 
     @precondition(lambda self: self.runs)
     @rule(

@@ -5,6 +5,7 @@ import pytest
 from tests.stories.house import House
 
 NOBODY = "0" * 26
+CATALOGUE = "apprentice, asker, listener, media-processing, novice, once, planning, slow"
 
 
 OPERATIONS = "['probe', 'convert', 'trim', 'thumbnail', 'extract-audio', 'resize']"
@@ -18,8 +19,7 @@ SUBMISSIONS = {
         (
             404,
             "unknown-skill",
-            'There is no skill "../../etc"; there are: apprentice, asker, listener, media-processing, novice, once, planning, '
-            "slow.",
+            f'There is no skill "../../etc"; there are: {CATALOGUE}.',
         ),
     ),
     "no task": (
