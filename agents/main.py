@@ -46,19 +46,22 @@ CATALOGUE = read_catalogue(SETTINGS.skills_dir, deep=modal.is_local())
 
 CORE = ("platformdirs", "psycopg[binary,pool]", "pydantic-settings", "python-frontmatter", "structlog")
 MEMORY = ("detect-secrets", "filelock", "httpx", "mmh3")
+CALLBACKS = ("standardwebhooks",)
 WEB = ("fastapi", "jsonschema", "python-multipart")
 CLAUDE = ("claude-agent-sdk", "starlette", "uvicorn")
 REQUIREMENTS = PACKAGE.parent / "requirements.txt"
 
 core_image = modal.Image.debian_slim().uv_pip_install(pinned(REQUIREMENTS, CORE))
 memory_image = core_image.uv_pip_install(pinned(REQUIREMENTS, MEMORY))
-web_image = memory_image.uv_pip_install(pinned(REQUIREMENTS, WEB))
+callback_image = memory_image.uv_pip_install(pinned(REQUIREMENTS, CALLBACKS))
+web_image = callback_image.uv_pip_install(pinned(REQUIREMENTS, WEB))
 claude_image = memory_image.uv_pip_install(pinned(REQUIREMENTS, CLAUDE))
 
 ENVIRONMENT = {
     "MODAL_INVOKE_STATE_DIR": STATE,
     "MODAL_INVOKE_SKILLS_DIR": SKILLS,
     "TASK_TIMEOUT_SECONDS": f"{SETTINGS.task_timeout_seconds:.15g}",  # the Functions' own timeouts were computed from it
+    "CALLBACK_PRIVATE_ADDRESSES": str(SETTINGS.callback_private_addresses).lower(),
     "LOG_JSON": "true",
 }
 
@@ -156,7 +159,7 @@ def web() -> "FastAPI":
 
 
 @app.function(
-    image=with_project(core_image),
+    image=with_project(callback_image),  # it sends to callbacks while no web container lives
     secrets=[secret(DATABASE_SECRET)],
     schedule=modal.Cron("* * * * *"),
     max_containers=1,

@@ -32,6 +32,7 @@ from agents.src.tasks import (
     Draft,
     Engine,
     EventType,
+    Post,
     Result,
     Retries,
     Run,
@@ -219,6 +220,7 @@ def parts(
     clock: Clock | None = None,
     db: Db | None = None,
     runner: Runner | None = None,
+    post: Post | None = None,
     alone: bool = False,
     name: str | None = None,
     uses_folder: bool = False,
@@ -234,6 +236,7 @@ def parts(
         engines=engines or {"script": in_process(works, uses_folder, goes_on)},
         db=db,
         runner=runner,
+        post=post,
         alone=alone,
         name=name,
     )

@@ -46,7 +46,7 @@ class Receiver:
     hang: bool = False
     arrived: asyncio.Queue[Got] = field(default_factory=asyncio.Queue)
 
-    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         got = Got(request.method, request.url.path, dict(request.headers), await request.body())
         self.got.append(got)
@@ -63,5 +63,5 @@ class Receiver:
 
 @asynccontextmanager
 async def receiving(receiver: Receiver) -> AsyncIterator[str]:
-    async with serve(receiver.app) as url:
+    async with serve(receiver) as url:
         yield f"{url}/hook"

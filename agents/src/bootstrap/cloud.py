@@ -104,16 +104,17 @@ async def reap(settings: Settings) -> None:
         runner = ModalRunner(store)
         await Reaper(store, runner, runner, clock).reap()
         # The web app, which does so at once, is not always there.
-        questions = SqlQuestionStore(db, hub, clock)
-        await escalation_over(Answering(questions, runner), store, hub, clock).once()
-        post = Webhooks(private=settings.callback_private_addresses)
-        await send_due(Callbacks(SqlOutboxStore(db, hub, clock), store, questions, post, hub, clock), clock)
+        await escalation_over(Answering(SqlQuestionStore(db, hub, clock), runner), store, hub, clock).once()
+        await send_due(settings, db, hub, clock)
     finally:
         await db.close()
 
 
-async def send_due(callbacks: Callbacks, clock: Clock) -> None:
+async def send_due(settings: Settings, db: Db, hub: Hub, clock: Clock) -> None:
     """What callbacks are to be told, for as long as no server is there that does so. Raises Unavailable."""
+    outbox, store, questions = SqlOutboxStore(db, hub, clock), SqlTaskStore(db, hub, clock), SqlQuestionStore(db, hub, clock)
+    post = Webhooks(private=settings.callback_private_addresses)
+    callbacks = Callbacks(outbox, store, questions, post, hub, clock)
     try:
         await callbacks.send_due(clock.now() + SEND_SECONDS)
     finally:

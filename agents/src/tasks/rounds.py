@@ -26,7 +26,7 @@ async def done(step: Callable[[], Awaitable[object]], otherwise: str) -> bool:
 
 async def due_or_woken(clock: Clock, due: float | None, wake: asyncio.Event) -> None:
     """Waits until then (seconds since 1970 UTC; None: for ever), or until `wake` is set."""
-    sleep = asyncio.create_task(clock.sleep(max(due - clock.now(), 0))) if due is not None else None
+    sleep = asyncio.create_task(sleep_until(clock, due)) if due is not None else None
     woken = asyncio.create_task(wake.wait())
     waits = {woken, sleep} if sleep else {woken}
     try:
@@ -34,3 +34,7 @@ async def due_or_woken(clock: Clock, due: float | None, wake: asyncio.Event) -> 
     finally:
         for wait in waits:
             wait.cancel()
+
+
+async def sleep_until(clock: Clock, due: float) -> None:
+    await clock.sleep(max(due - clock.now(), 0))
