@@ -380,6 +380,24 @@ def test_an_old_copy_of_the_file_loses_nothing_and_brings_nothing_back(house: Ho
     assert sorted(laptop.facts) == house.live == ["50 fps", "use bcrypt"]
 
 
+@pytest.mark.parametrize("marked", [True, False])
+def test_an_old_line_is_known_as_old_by_its_marker_alone(house: House, marked: bool) -> None:
+    """Without one, it might have been typed just now: to drop it could lose what somebody wrote."""
+    laptop, desk = house.home("laptop", "- use md5\n"), house.home("desk")
+    laptop.sync()
+    desk.sync()
+    old = laptop.text if marked else "- use md5\n"
+    desk.text = desk.text.replace("use md5", "use argon2")
+    desk.sync()
+    laptop.sync()
+    assert laptop.facts == house.live == ["use argon2"]
+    laptop.text = old
+    laptop.sync()
+    desk.sync()
+    expected = ["use argon2"] if marked else ["use argon2", "use md5"]
+    assert (sorted(laptop.facts), sorted(desk.facts), house.live) == (expected, expected, expected)
+
+
 def test_an_old_copy_of_the_file_does_not_bring_a_settled_conflict_back(house: House) -> None:
     laptop, desk = two_homes(house, "use uv")
     laptop.text = laptop.text.replace("use uv", "use poetry")
