@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from httpx import AsyncClient
 
+from agents.src.api.auth import Gate
 from agents.src.skills import Catalogue, Skill
-from tests.api.house import CATALOGUE, House, served, story
+from tests.api.house import CATALOGUE, OFTEN, TOKEN, House, served, story
 
 # As in the examples of the document, so that those are carried out: `planning` leaves a `plan.md`.
 PLANNING = Skill(name="planning", description="Plans.", instruction="Plan.", folder=Path("/nowhere"), engine="script")
@@ -22,6 +23,8 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 async def fuzz(house: House, client: AsyncClient, *options: str) -> None:
+    # Every route is tried with a wrong token, from one address and within a few seconds: on a quick machine too many.
+    house.app.state.gate = Gate(TOKEN, None, house.parts.tokens, house.parts.clock, wrong=OFTEN)
     async with served(house) as server:
         process = await asyncio.create_subprocess_exec(
             *(PROGRAM, "--config-file", CONFIG, "run", f"{server.base_url}/openapi.json", "--no-color"),

@@ -22,13 +22,14 @@ GUESSES = Rate(20, 60)
 
 
 class Gate:
-    """Knows callers by their tokens. `root` is the root token, `root_rate` its rate."""
+    """Knows callers by their tokens. `root` is the root token, `root_rate` its rate; `wrong` as `GUESSES`."""
 
-    def __init__(self, root: str, root_rate: Rate | None, tokens: TokenStore, clock: Clock) -> None:
+    def __init__(self, root: str, root_rate: Rate | None, tokens: TokenStore, clock: Clock, wrong: Rate = GUESSES) -> None:
         self._root_digest = hashed(root)
         self._root = Caller(ROOT, rate=root_rate)
         self._tokens = tokens
         self._clock = clock
+        self._wrong = wrong
         self._known: OrderedDict[str, tuple[Token, float]] = OrderedDict()
         self._guesses: OrderedDict[str, float] = OrderedDict()
 
@@ -56,7 +57,7 @@ class Gate:
         return token
 
     def _count_guess(self, address: str) -> None:
-        arrival, left = allowance(self._guesses.get(address), self._clock.now(), GUESSES)
+        arrival, left = allowance(self._guesses.get(address), self._clock.now(), self._wrong)
         remember(self._guesses, address, arrival)
         if left.retry_after is not None:
             raise RateLimited("Too many wrong tokens from this address.", retry_after=round(left.retry_after, 1))
