@@ -3,11 +3,13 @@
 from collections.abc import Container, Iterable, Mapping
 from hashlib import sha256
 from itertools import count
+from types import MappingProxyType
 
 from agents.src.memory.document import Document
 
 LENGTH = 12
 SIBLING_LENGTH = 8
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def digest(*parts: str) -> str:
@@ -34,13 +36,14 @@ def sibling_id(entry: str, text: str) -> str:
     return f"{entry}~{digest(text)[:SIBLING_LENGTH]}"
 
 
-def identified(document: Document, known: Mapping[str, str], skill: str) -> dict[int, str]:
-    """Item index → id. An item that only repeats another is left out. `known`: id → text of live entries last agreed on.
+def identified(document: Document, known: Mapping[str, str], skill: str, dead: Mapping[str, str] = NONE) -> dict[int, str]:
+    """Item index → id. An item that only repeats another is left out. `known`: id → text of live entries; `dead`: what deleted
+    ones said last.
 
     A marker counts once: for the line that still says what is known, else for the first. A line without one that says what
     an entry says whose marker is nowhere in the file is that entry.
     """
-    ids = _by_marker(document, known)
+    ids = _by_marker(document, {**dead, **known})
     texts = {document.items[index].text for index in ids}
     lost = _lost(known, ids.values())
     taken = {*ids.values(), *known}

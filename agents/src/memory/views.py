@@ -72,8 +72,9 @@ class Lookout:
         state, fresh = await self._checked(replica, state, {entry.id: entry for entry in pulled})
         theirs = {**state.base, **state.aside, **fresh}
         heir = document.generation is not None and document.generation == state.generation and not self._to_be_filled(document)
-        known = {entry.id: entry.text for entry in (*theirs.values(), *state.base.values()) if not entry.dead}
-        ids = identified(document, known, replica.skill)
+        both = (*theirs.values(), *state.base.values())
+        known = {entry.id: entry.text for entry in both if not entry.dead}
+        ids = identified(document, known, replica.skill, {entry.id: entry.text for entry in both if entry.dead})
         return Views(text, document, ids, state, theirs, pulled, fresh, heir or self._meant_empty(document))
 
     async def _repaired(self, replica: Replica, document: Document) -> State:

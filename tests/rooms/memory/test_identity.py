@@ -54,6 +54,12 @@ def test_a_changed_copy_above_the_original_does_not_take_its_marker() -> None:
     assert of(f"- b <!-- m:{ONE} -->\n- a <!-- m:{ONE} -->", {ONE: "a"}) == {0: entry_id(SKILL, "b"), 1: ONE}
 
 
+def test_nor_does_it_take_that_of_an_entry_which_somebody_deleted() -> None:
+    document = Document.parse(f"- b <!-- m:{ONE} -->\n- a <!-- m:{ONE} -->")
+    assert identified(document, {}, SKILL, {ONE: "a"}) == {0: entry_id(SKILL, "b"), 1: ONE}
+    assert identified(Document.parse("- a"), {}, SKILL, {TWO: "a"}) == {0: entry_id(SKILL, "a")}
+
+
 def test_of_copies_that_both_changed_the_first_keeps_the_marker() -> None:
     assert of(f"- b <!-- m:{ONE} -->\n- c <!-- m:{ONE} -->", {ONE: "a"}) == {0: ONE, 1: entry_id(SKILL, "c")}
 

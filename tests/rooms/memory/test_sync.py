@@ -362,6 +362,18 @@ def test_a_replica_that_lost_its_state_brings_nothing_back(house: House) -> None
     assert sorted(laptop.facts) == house.live == ["use argon2", "use uv 1"]
 
 
+def test_beside_a_changed_copy_a_line_that_was_deleted_elsewhere_goes_also_where_the_state_is_lost(house: House) -> None:
+    laptop, desk = two_homes(house, "use uv")
+    desk.text = "# Memory\n"
+    desk.sync()
+    [line] = [line for line in laptop.text.splitlines() if "use uv" in line]
+    laptop.text = laptop.text.replace(line, f"{line.replace('use uv', 'use pip')}\n{line}")
+    forget_state(house, laptop)
+    laptop.sync()
+    desk.sync()
+    assert laptop.facts == desk.facts == house.live == ["use pip"]
+
+
 def forget_state(house: House, home: Home) -> None:
     for table in ("replica_entry", "replica_seen", "replica_outbox"):
         house.db.tx.run(f"delete from {table} where replica = ?", home.replica._key)
