@@ -364,9 +364,9 @@ def test_a_replica_that_lost_its_state_brings_nothing_back(house: House) -> None
 
 def test_beside_a_changed_copy_a_line_that_was_deleted_elsewhere_goes_also_where_the_state_is_lost(house: House) -> None:
     laptop, desk = two_homes(house, "use uv")
-    desk.text = "# Memory\n"
-    desk.sync()
     [line] = [line for line in laptop.text.splitlines() if "use uv" in line]
+    desk.text = desk.text.replace(f"{line}\n", "")
+    desk.sync()
     laptop.text = laptop.text.replace(line, f"{line.replace('use uv', 'use pip')}\n{line}")
     forget_state(house, laptop)
     laptop.sync()
