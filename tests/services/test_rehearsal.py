@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from agents.src.errors import Misconfigured, QuestionExpired
-from agents.src.services.rehearsal import Rehearsal, Script, read_script
+from agents.src.services.rehearsal import Rehearsal, Script, ScriptedAnswers, read_script
 from agents.src.tasks import Action, Answer, Choice, Question, Turn
 
 HELLO = {"model": "claude-x", "max_tokens": 10, "messages": [{"role": "user", "content": "hello there"}]}
@@ -114,15 +114,15 @@ COLOUR = Question(text="Which?", choices=(Choice(label="red"), Choice(label="blu
 )
 def test_a_script_answers_what_it_is_asked(given: Any, expected: Answer) -> None:
     played = Script.model_validate({"replies": [{"text": "a"}], "answers": {"Which?": given}})
-    assert asyncio.run(played.answer(COLOUR, "key", likened=True)) == expected
+    assert asyncio.run(ScriptedAnswers(played)(COLOUR, "key", likened=True)) == expected
 
 
 def test_a_script_without_an_answer_leaves_it_to_the_default_and_else_fails() -> None:
     played = script({"text": "a"})
-    default = asyncio.run(played.answer(Question(text="Which?", default=("any",))))
+    default = asyncio.run(ScriptedAnswers(played)(Question(text="Which?", default=("any",))))
     assert (default.text, default.by) == ("any", Turn.DEFAULT)
     with pytest.raises(QuestionExpired, match="there is nobody here who could answer"):
-        asyncio.run(played.answer(COLOUR))
+        asyncio.run(ScriptedAnswers(played)(COLOUR))
 
 
 def test_tokens_can_be_counted_without_using_up_a_reply() -> None:

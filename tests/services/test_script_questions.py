@@ -16,6 +16,7 @@ from agents.src.tasks import (
     Draft,
     EventType,
     LeaseLost,
+    Nobody,
     Parked,
     Question,
     Result,
@@ -36,7 +37,7 @@ RED = Answer(action=Action.ACCEPT, choices=("red",), name="ada")
 
 
 @dataclass
-class Scripted:
+class Scripted(Nobody):
     """An `Ask`: answers by the question's text, at once, or once `told` says so. An exception is raised."""
 
     answers: dict[str, Answer | Exception]

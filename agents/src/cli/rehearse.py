@@ -21,7 +21,7 @@ from agents.src.services.claude_code import ClaudeEngine, announcement
 from agents.src.services.claude_credentials import CredentialSource
 from agents.src.services.files import keep as keep_artifacts
 from agents.src.services.markdown import read_catalogue
-from agents.src.services.rehearsal import read_script
+from agents.src.services.rehearsal import ScriptedAnswers, read_script
 from agents.src.skills import SkillRequest, brief_for, check_arguments
 from agents.src.tasks import Ask, Brief, Draft, InputFile, Result, Usage, Workspace, distinct, safe_name
 
@@ -70,7 +70,7 @@ def rehearse(
         workspace = Workspace(f"{Clock().new_id()}:1", Path(folder, "workspace"))
         files = _hand_over(file or [], workspace)
         brief = brief_for(found, SkillRequest(skill=skill, task=task, args=args), files, settings.task_timeout_seconds)
-        outcome = asyncio.run(_play(engine, brief, workspace, played.answer, _silent if as_json else _told))
+        outcome = asyncio.run(_play(engine, brief, workspace, ScriptedAnswers(played), _silent if as_json else _told))
         outcome.artifacts = _artifacts(workspace.output, keep or Path(folder, "kept"))
     if as_json:
         print_json(_document(skill, played.name, outcome))

@@ -18,7 +18,7 @@ from agents.src.errors import Misconfigured
 from agents.src.records import Frozen
 from agents.src.services.loopback import serve
 from agents.src.services.rehearsal_sse import message, stream
-from agents.src.tasks import Action, Answer, Question, unanswered
+from agents.src.tasks import Action, Answer, Nobody, Question
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -100,11 +100,18 @@ class Script(_Strict):
     replies: Annotated[tuple[Reply, ...], Field(min_length=1, strict=False)]
     answers: dict[str, str | Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None] = Field(default_factory=dict)
 
-    async def answer(self, question: Question, key: str | None = None, *, likened: bool = False) -> Answer:
-        """An `Ask`. Raises QuestionExpired where the script holds no answer and the question no default, InvalidAnswer."""
-        if question.text not in self.answers:
-            return await unanswered(question, key, likened=likened)
-        given = self.answers[question.text]
+
+class ScriptedAnswers(Nobody):
+    """An `Ask` that answers as a script says."""
+
+    def __init__(self, script: Script) -> None:
+        self._answers = script.answers
+
+    async def __call__(self, question: Question, key: str | None = None, *, likened: bool = False) -> Answer:
+        """Raises QuestionExpired where the script holds no answer and the question no default, InvalidAnswer."""
+        if question.text not in self._answers:
+            return await super().__call__(question, key, likened=likened)
+        given = self._answers[question.text]
         if given is None:
             return Answer(action=Action.DECLINE)
         labels = {choice.label for choice in question.choices}

@@ -2,7 +2,7 @@
 
 from agents.src.tasks.addresses import special, special_host
 from agents.src.tasks.answering import Answering
-from agents.src.tasks.asking import Ask, Asking, Parked, unanswered
+from agents.src.tasks.asking import Ask, Asking, Nobody, Parked, unanswered
 from agents.src.tasks.brief import Brief, ClaudeOptions, InputFile, OnCrash, Retries
 from agents.src.tasks.callbacks import ByCallback, Callbacks
 from agents.src.tasks.caller import ROOT, Caller
@@ -90,6 +90,7 @@ __all__ = [
     "InputFile",
     "Key",
     "LeaseLost",
+    "Nobody",
     "Notice",
     "NoticeKind",
     "NoticeState",

@@ -35,6 +35,13 @@ class Ask(Protocol):
         Without one it is what is asked, and how often that was before in this attempt. `likened` as in `QuestionStore.ask`.
         """
 
+    async def heard(self) -> str | None:
+        """What the caller says to the run next; None: the run is to end its processes now, keep what it needs, and raise Parked.
+
+        Waits until there is something; may be cancelled while it does. What it gave is the engine's to hand over: it is not given
+        again, unless the work begins anew.
+        """
+
 
 class Asking:
     """Of one run. `hold` in seconds; `flush` writes what events the run still has to write; `limit` stands still meanwhile."""
@@ -52,6 +59,7 @@ class Asking:
         self._held: set[Following] = set()
         self.is_over = False
         """Whether all that asks is to be parked."""
+        self._over = asyncio.Event()
 
     @property
     def is_held(self) -> bool:
@@ -60,6 +68,7 @@ class Asking:
     def park(self) -> None:
         """Ends the wait, and every later one."""
         self.is_over = True
+        self._over.set()
         for following in self._held:
             following.put(())
 
@@ -75,6 +84,10 @@ class Asking:
             if asked.state is QuestionState.PENDING:
                 asked = await self._held_for(asked, following)
         return answer_of(asked)
+
+    async def heard(self) -> str | None:
+        await self._over.wait()
+        return None
 
     async def _held_for(self, asked: Asked, following: Following) -> Asked:
         loop = asyncio.get_running_loop()
@@ -121,8 +134,19 @@ def answer_of(asked: Asked) -> Answer:
     return asked.answer
 
 
-async def unanswered(question: Question, key: str | None = None, *, likened: bool = False) -> Answer:  # noqa: ARG001
-    """An `Ask` where there is nobody. Raises QuestionExpired where the question has no default."""
-    if default := question.answered_by_default():
-        return default
-    raise QuestionExpired(f"It asked {question.text!r}, and there is nobody here who could answer.")
+class Nobody:
+    """An `Ask` where there is nobody."""
+
+    async def __call__(self, question: Question, key: str | None = None, *, likened: bool = False) -> Answer:  # noqa: ARG002
+        """Raises QuestionExpired where the question has no default."""
+        if default := question.answered_by_default():
+            return default
+        raise QuestionExpired(f"It asked {question.text!r}, and there is nobody here who could answer.")
+
+    async def heard(self) -> str | None:
+        """Waits for ever."""
+        await asyncio.Event().wait()
+        return None
+
+
+unanswered = Nobody()

@@ -65,6 +65,10 @@ class Brief(Kept):
     """What the skill knows that fits the prompt, best first. Filled in when a run starts; what is kept with the task has none."""
     conversation: tuple[Said, ...] = ()
     """What was said before in the task's conversation, oldest first. Filled in when a run starts, too."""
+    said: tuple[str, ...] = ()
+    """What the caller said since the task was accepted and no earlier process was given. Filled in when a run starts, too."""
+    said_before: tuple[str, ...] = ()
+    """What an earlier process was given of it: for an engine that was to go on and has to begin anew. Filled in, too."""
     review: bool = False
     """Whether what a run learns waits until a person accepts it."""
     questions: QuestionRules = QuestionRules()

@@ -42,6 +42,11 @@ class Engine(Protocol):
     Yields a `Draft` for each thing that happens, as it happens, and ends by yielding one `Result` (its artifacts are
     filled in afterwards, from `workspace.output`). Raises a subclass of `TaskFailed` when it cannot, and `Parked` when `ask` did
     and its processes have ended. Closing the generator, or cancelling the task that reads it, ends every process it started.
+
+    One that `goes_on` reads `ask.heard()` while it works. On None it ends its processes, keeps what it needs, and raises Parked,
+    within `PARKING` seconds. It is run again with the same session and `workspace.goes_on` to go on: after an answer, after a
+    pause, with what was said meanwhile (`brief.said`); and in the same process where something was said that it did not hear
+    before its Result.
     """
 
     uses_folder: bool
