@@ -7,7 +7,7 @@ import pytest
 from agents.src.errors import InvalidRequest
 from agents.src.services.claude_asking import PUT_OFF
 from agents.src.services.claude_questions import ASK_CALLER, ASK_USER, Told, answered, questions_of, refused, told
-from agents.src.services.claude_transcript import ANSWERED, COST, INTERRUPTED, SPENT, gone_on_with, marks, past_of
+from agents.src.services.claude_transcript import ANSWERED, COST, INTERRUPTED, UNHEARD, gone_on_with, marks, past_of
 from agents.src.services.transcript_store import Entry
 from agents.src.tasks import Action, Answer, Choice, Question
 
@@ -139,9 +139,13 @@ def test_a_call_that_was_put_off_alone_is_gone_on_with_as_it_stands() -> None:
     run.call("a", ASK_USER, USER_CALL)
     run.mark("a")
     run.add("attachment", attachment={"type": "prompt_snapshot"})
-    extra: list[Entry] = [{"type": COST, "totalCostUSD": 3}, {"type": SPENT, "usd": 0.25}, {"type": SPENT, "usd": 0.5}]
+    extra: list[Entry] = [
+        {"type": COST, "totalCostUSD": 3},
+        {"type": UNHEARD, "texts": ["a"]},
+        {"type": UNHEARD, "texts": ["b", "c"]},
+    ]
     past = past_of([*run.entries, *extra])
-    assert past and (past.held.id, past.put_off, past.spent) == ("a", (), 0.75)
+    assert past and past.held and (past.held.id, past.put_off, past.unheard) == ("a", (), ("b", "c"))
     assert gone_on_with(past, {}) == (run.entries, [])
 
 
@@ -155,7 +159,7 @@ def test_the_mark_comes_after_what_other_calls_gave_and_what_was_put_off_has_its
     run.result("b", f"PreToolUse hook error: {PUT_OFF}", second)
     run.result("c", "read", third)
     past = past_of(run.entries)
-    assert past and (past.held.id, [call.id for call in past.put_off]) == ("a", ["b"])
+    assert past and past.held and (past.held.id, [call.id for call in past.put_off]) == ("a", ["b"])
     entries, added = gone_on_with(past, {"b": Told("Because.", is_error=False)})
     assert results_in(entries) == {"b": ("Because.", False), "c": ("read", True)}
     assert [marks(entry) for entry in entries if marks(entry)] == ["a"] == [marks(entries[-1])]
@@ -171,13 +175,17 @@ def test_after_a_kill_one_call_is_held_again_and_the_others_are_given_results() 
     for call_id, tool, given in (("a", ASK_USER, USER_CALL), ("b", ASK_CALLER, {"text": "Why?"}), ("c", "Bash", {})):
         run.call(call_id, tool, given)
     past = past_of(run.entries)
-    assert past and (past.held.id, [call.id for call in past.put_off], [call.id for call in past.lost]) == ("a", ["b"], ["c"])
+    assert (
+        past
+        and past.held
+        and (past.held.id, [call.id for call in past.put_off], [call.id for call in past.lost]) == ("a", ["b"], ["c"])
+    )
     entries, added = gone_on_with(past, {"b": Told("Because.", is_error=False)})
     assert results_in(entries) == {"b": ("Because.", False), "c": (INTERRUPTED.text, True)}
     assert (marks(entries[-1]), len(chain(entries))) == ("a", len(entries))
     assert [entry["type"] for entry in added] == ["user", "user", "attachment", ANSWERED]
     again = past_of([*run.entries, *added])
-    assert again and (again.held.id, again.put_off, again.lost) == ("a", (), ())
+    assert again and again.held and (again.held.id, again.put_off, again.lost) == ("a", (), ())
 
 
 @pytest.mark.parametrize(
@@ -193,11 +201,16 @@ def test_what_only_speaks_of_being_put_off_was_not(tool: str, text: str) -> None
     assert past and past.put_off == ()
 
 
-def test_where_no_question_waits_there_is_nothing_to_go_on_with() -> None:
+def test_where_no_question_waits_what_was_begun_has_a_result_and_nothing_is_marked() -> None:
     run = Written()
     assert past_of(run.entries) is None
-    run.call("a", "Bash", {})
-    assert past_of(run.entries) is None
-    run.call("b", ASK_USER, USER_CALL)
-    run.result("b", "red")
-    assert past_of(run.entries) is None
+    run.call("a", "Read", {})
+    run.result("a", "read")
+    past = past_of(run.entries)
+    assert past and past.held is None and gone_on_with(past, {}) == (run.entries, [])
+    run.call("b", "Bash", {})
+    past = past_of(run.entries)
+    assert past and past.held is None
+    entries, added = gone_on_with(past, {})
+    assert results_in(entries)["b"] == (INTERRUPTED.text, True)
+    assert (len(added), len(chain(entries)), [marks(entry) for entry in entries if marks(entry)]) == (1, len(entries), [])

@@ -1,19 +1,18 @@
 """The `claude` engine: Claude Code does the work of a run, through claude-agent-sdk."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import AsyncExitStack, aclosing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import SecretStr
 
-from agents.src.errors import EngineFailed, ModelRefused
+from agents.src.errors import BudgetExhausted, EngineFailed, ModelRefused
 from agents.src.memory import Inspect, Notebook
 from agents.src.services.claude_asking import Asker, caller_server
-from agents.src.services.claude_conversation import Conversation, conversation
 from agents.src.services.claude_credentials import Credentials, CredentialSource
 from agents.src.services.claude_environment import find_claude, launcher
 from agents.src.services.claude_errors import failure_of
@@ -22,7 +21,9 @@ from agents.src.services.claude_memory import SERVER as MEMORY
 from agents.src.services.claude_memory import Discretion, memory_server
 from agents.src.services.claude_options import config_of, names_of, options_of
 from agents.src.services.claude_questions import SERVER as CALLER
-from agents.src.services.claude_stream import Alive, Fatal, Heard, NotResumed, messages
+from agents.src.services.claude_speech import Speech
+from agents.src.services.claude_stream import Alive, Fatal, Heard, NotResumed, goes_on, messages
+from agents.src.services.claude_talk import Talk, talk_of
 from agents.src.services.messages_proxy import messages_proxy
 from agents.src.services.processes import MARK
 from agents.src.services.rehearsal import Rehearsal, Script
@@ -31,7 +32,7 @@ from agents.src.services.transcript_store import RunTranscript, Transcripts
 from agents.src.tasks import Ask, Brief, Draft, EventType, Parked, Result, Workspace
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import ResultMessage
+    from claude_agent_sdk import Message, ResultMessage
 
 QUEUED = 64  # messages read ahead of the reader
 QUIET = {
@@ -41,6 +42,10 @@ QUIET = {
 }
 
 log = structlog.get_logger()
+
+
+class NotHeard(Exception):
+    """Claude Code ended before it took in all that it was told; another process has to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +77,24 @@ class ClaudeEngine:
         """Raises NoCredentials, CredentialsRefused, ModelOverloaded, ModelRefused, TurnsExhausted, BudgetExhausted,
         EngineFailed, Parked, and what `ask` raises."""
         record = RunTranscript(self.transcripts, workspace.session or workspace.run_id) if self.transcripts else None
-        talk = await conversation(brief, workspace, ask, record)
-        try:
-            async with aclosing(self._converse(talk)) as happenings:
-                async for happening in happenings:
-                    yield happening
-        except NotResumed as why:
-            log.warning("claude_not_resumed", run=workspace.run_id, why=str(why))
-        else:
-            return
-        async with aclosing(self._converse(talk.anew())) as happenings:
-            async for happening in happenings:
-                yield happening
+        talk = await talk_of(brief, workspace, ask, record)
+        while True:
+            try:
+                async with aclosing(self._converse(talk)) as happenings:
+                    async for happening in happenings:
+                        yield happening
+            except NotResumed as why:
+                log.warning("claude_not_resumed", run=workspace.run_id, why=str(why))
+                talk = talk.anew()
+            except NotHeard:
+                handed_over = brief.model_copy(update={"said": (), "said_before": brief.said_before + brief.said})
+                talk = await talk_of(handed_over, replace(workspace, goes_on=True), ask, record)
+            else:
+                return
 
-    async def _converse(self, talk: Conversation) -> AsyncGenerator[Draft | Result, None]:
-        """One process of Claude Code. Raises NotResumed, and what `run` raises."""
-        from claude_agent_sdk import ResultMessage
-
-        brief, workspace = talk.brief, talk.workspace
-        meter, discretion, result = Meter(), Discretion(self.inspect), None
+    async def _converse(self, talk: Talk) -> AsyncGenerator[Draft | Result, None]:
+        """One process of Claude Code. Raises NotResumed, NotHeard, and what `run` raises."""
+        brief, workspace, speech = talk.brief, talk.workspace, talk.speech()
         heard: Heard = asyncio.Queue(QUEUED)
         async with AsyncExitStack() as stack:
             stage = await stack.enter_async_context(Rehearsal(self.rehearsal)) if self.rehearsal else None
@@ -103,24 +107,23 @@ class ClaudeEngine:
             notebook = Notebook(brief.skill, brief.memory, self.inspect)
             memory = memory_server(notebook, heard.put, names, held=brief.review)
             options.mcp_servers = {MEMORY: memory, CALLER: caller_server()}
-            async for draft in talk.take_up(asker, options, config_of(program)):
-                yield discretion.over(draft)
-            alive = Alive(lambda: asker.was_called, self.silence)
-            said = messages(talk.prompt, options, workspace.run_id, heard, alive)
-            async for message in await stack.enter_async_context(aclosing(said)):
-                if isinstance(message, Draft):
-                    yield message
-                    continue
-                for draft in drafts(message, names):
-                    if not asker.hides(draft):
-                        yield discretion.over(draft)
-                if isinstance(message, ResultMessage):
-                    yield meter.usage_of(message)
-                    result = message
-        if result and result.deferred_tool_use and not result.is_error:
-            await talk.park(meter.cost_usd)
-            raise Parked
-        yield _outcome(result, stage, names)
+            minutes = Minutes(speech, asker, names, Discretion(self.inspect))
+            try:
+                async for draft in talk.take_up(asker, options, config_of(program)):
+                    yield minutes.discretion.over(draft)
+                stack.enter_context(listening(talk.ask, speech, heard))
+                alive = Alive(lambda: asker.was_called, self.silence) if speech.is_silent else None
+                said = messages(speech, options, workspace.run_id, heard, alive)
+                async for message in await stack.enter_async_context(aclosing(said)):
+                    for draft in minutes.of(message):
+                        yield draft
+                outcome = _outcome(minutes.result, stage, names, speech)
+            except (Parked, BudgetExhausted, NotHeard):
+                used = await talk.set_down(config_of(program), speech)
+                if used and minutes.result is None:  # it was ended before it could say so
+                    yield minutes.meter.usage_of(used)
+                raise
+        yield outcome
 
     async def _prepare(self, stack: AsyncExitStack, stage: Rehearsal | None, workspace: Workspace) -> Path:
         """Opens the way to the model, and gives the program that starts Claude Code on it."""
@@ -140,17 +143,65 @@ class ClaudeEngine:
         return stack.enter_context(launcher(self.cli or find_claude(), workspace.folder, environment))
 
 
+@dataclass(slots=True)
+class Minutes:
+    """Makes of what one process says what the task is told."""
+
+    speech: Speech
+    asker: Asker
+    names: Mapping[str, str]
+    discretion: Discretion
+    meter: Meter = field(default_factory=Meter)
+    result: "ResultMessage | None" = None
+
+    def of(self, message: "Message | Draft") -> Iterator[Draft]:
+        from claude_agent_sdk import ResultMessage
+
+        if isinstance(message, Draft):
+            yield message
+            return
+        if goes_on(message):
+            self.speech.release()
+        for draft in drafts(message, self.names):
+            if not self.asker.hides(draft):
+                yield self.discretion.over(draft)
+        if isinstance(message, ResultMessage):
+            yield self.meter.usage_of(message.model_usage or {}, message.num_turns)
+            self.result = message
+
+
 def announcement(script: Script) -> str:
     return f"This was a rehearsal: no model was asked, every reply came from {script.name}."
 
 
-def _outcome(result: "ResultMessage | None", stage: Rehearsal | None, names: Mapping[str, str]) -> Result:
+@contextmanager
+def listening(ask: Ask, speech: Speech, heard: Heard) -> Iterator[None]:
+    """Hands on what the caller says meanwhile, and that the run is to be parked."""
+
+    async def listen() -> None:
+        while (text := await ask.heard()) is not None:
+            speech.say(text)
+        await heard.put(Fatal(Parked()))
+
+    listener = asyncio.create_task(listen())
+    try:
+        yield
+    finally:
+        listener.cancel()
+
+
+def _outcome(result: "ResultMessage | None", stage: Rehearsal | None, names: Mapping[str, str], speech: Speech) -> Result:
+    """Raises Parked, NotHeard, and the error in which the run ended."""
+    if result and result.deferred_tool_use and not result.is_error:
+        raise Parked
     if stage and stage.failure:
         raise ModelRefused(renamed(stage.failure, names))
     if result is None:
         raise EngineFailed("Claude Code ended without a result; the worker's log says more. Run the task again.")
     if failure := failure_of(result):
         raise failure
+    if not speech.is_heard:
+        raise NotHeard
     text: str = renamed(result.result or "", names)
     if not stage:
         return Result(text=text)

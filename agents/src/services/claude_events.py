@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from agents.src.tasks import Draft, EventType, Usage
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import AssistantMessage, Message, ResultMessage, SystemMessage, UserMessage
+    from claude_agent_sdk import AssistantMessage, Message, SystemMessage, UserMessage
     from claude_agent_sdk.types import ModelUsage
 
 
@@ -98,17 +98,15 @@ class Meter:
     def __init__(self) -> None:
         self._read: dict[str, Usage] = {}
 
-    @property
-    def cost_usd(self) -> float:
-        return sum(used.cost_usd for used in self._read.values())
-
-    def usage_of(self, result: "ResultMessage") -> Draft:
+    def usage_of(self, models_used: Mapping[str, "ModelUsage | Mapping[str, Any]"], turns: int | None = None) -> Draft:
+        """`models_used`: the totals now, by model."""
         models = {}
-        for model, totals in (result.model_usage or {}).items():
+        for model, totals in models_used.items():
             now = _usage(totals)
             models[model] = _less(now, self._read.get(model, Usage()))
             self._read[model] = now
-        data = {"turns": result.num_turns, "models": {model: used.model_dump() for model, used in models.items()}}
+        data: dict[str, Any] = {} if turns is None else {"turns": turns}
+        data["models"] = {model: used.model_dump() for model, used in models.items()}
         return Draft(EventType.USAGE, data, sum(models.values(), Usage()))
 
 

@@ -1,14 +1,15 @@
 """One Claude Code process, from its prompt to its end: what it says, in order."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
 from agents.src.services.claude_errors import broken
+from agents.src.services.claude_speech import Speech
 from agents.src.services.processes import end_run, to_the_end
 from agents.src.tasks import Draft
 
@@ -43,17 +44,17 @@ class NotResumed(Exception):
 
 
 async def messages(
-    prompt: str | None, options: "ClaudeAgentOptions", run_id: str, heard: Heard, alive: Alive
+    speech: Speech, options: "ClaudeAgentOptions", run_id: str, heard: Heard, alive: Alive | None = None
 ) -> AsyncGenerator["Message | Draft", None]:
     """What is heard until Claude Code ends. Closing this, or cancelling who reads it, ends all of the run's processes.
 
-    Without a prompt, Claude Code goes on with the conversation that the options name, or NotResumed is raised. The SDK runs in a
-    task of its own, so that its cancel scopes are entered and left in one place whoever closes this.
+    Where the options name a conversation, Claude Code goes on with that, or NotResumed is raised. `alive`: it does so by itself.
+    The SDK runs in a task of its own, so that its cancel scopes are entered and left in one place whoever closes this.
     """
     from claude_agent_sdk import ResultMessage
 
-    reader = asyncio.create_task(_read(prompt, options, heard))
-    resuming, finished = prompt is None, False
+    reader = asyncio.create_task(_read(speech, options, heard))
+    resuming, finished = options.resume is not None, False
     try:
         while (item := await _next(heard, alive if resuming else None)) is not None:
             if isinstance(item, Fatal):
@@ -65,7 +66,7 @@ async def messages(
                 finished = True
                 if resuming and item.is_error and item.api_error_status is None:
                     raise NotResumed(item.terminal_reason or item.subtype)
-            resuming = resuming and not _goes_on(item)
+            resuming = resuming and not goes_on(item)
             yield item
         if resuming and not finished:
             raise NotResumed("it ended")
@@ -92,7 +93,8 @@ def _check(error: Exception, *, resuming: bool, finished: bool) -> None:
         raise NotResumed("it broke off") if resuming else broken(error)
 
 
-def _goes_on(item: "Message | Draft") -> bool:
+def goes_on(item: "Message | Draft") -> bool:
+    """Whether it is a sign that the conversation is under way."""
     from claude_agent_sdk import AssistantMessage, UserMessage
 
     return isinstance(item, AssistantMessage | UserMessage)
@@ -104,27 +106,18 @@ async def _end(run_id: str, reader: asyncio.Task[None]) -> None:
     await asyncio.wait({reader})
 
 
-async def _read(prompt: str | None, options: "ClaudeAgentOptions", heard: Heard) -> None:
+async def _read(speech: Speech, options: "ClaudeAgentOptions", heard: Heard) -> None:
     from claude_agent_sdk import ResultMessage, query
 
-    over = asyncio.Event()
-    said = _nothing(over) if prompt is None else prompt
     try:
-        async with aclosing(cast("AsyncGenerator[Message, None]", query(prompt=said, options=options))) as spoken:
+        said = query(prompt=speech.messages(), options=options)
+        async with aclosing(cast("AsyncGenerator[Message, None]", said)) as spoken:
             async for message in spoken:
                 if isinstance(message, ResultMessage):
-                    over.set()
+                    speech.hear(message)
                 await heard.put(message)
     except Exception as error:  # noqa: BLE001  # whatever ends the other process's stream, who waits for it must hear of it
         await heard.put(error)
     finally:
-        over.set()
+        speech.end()
     await heard.put(None)
-
-
-async def _nothing(over: asyncio.Event) -> AsyncIterator[dict[str, Any]]:
-    """Says nothing, but only ends with the run: the SDK closes what Claude Code listens to as soon as all is said."""
-    await over.wait()
-    nothing: tuple[dict[str, Any], ...] = ()
-    for part in nothing:
-        yield part

@@ -19,11 +19,11 @@ SAYS = frozenset({"user", "assistant"})
 CHAIN = SAYS | {"attachment"}
 COST = "cost-state"
 """What a session has cost. Left out, a process counts from nothing."""
-SPENT = "modal-invoke-spent"
-"""An entry of our own: what a process has cost, in `usd`."""
+UNHEARD = "modal-invoke-unheard"
+"""An entry of our own: the `texts` that a process was told, and did not take in. Of several, the last counts."""
 ANSWERED = "modal-invoke-answered"
 """Another: the `results` of calls that were put off, by their ids."""
-NOT_ITS_OWN = frozenset({COST, SPENT, ANSWERED})
+NOT_ITS_OWN = frozenset({COST, UNHEARD, ANSWERED})
 """What Claude Code is not given."""
 LIKE_THE_LAST = ("isSidechain", "userType", "entrypoint", "cwd", "sessionId", "version", "gitBranch", "timestamp")
 DEFERRED = "hook_deferred_tool"
@@ -38,27 +38,28 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What an earlier process left. `held` is the call that Claude Code asks about again; `put_off` have to be answered in the
-    transcript, unless that is `answered` already; `lost` had no result when the process died; `spent` in US dollars."""
+    """What an earlier process left. `held` is the call that Claude Code asks about again (None: none waits); `put_off` have to be
+    answered in the transcript, unless that is `answered` already; `lost` had no result when the process ended; `unheard` was said
+    to it, and not taken in."""
 
     entries: tuple[Entry, ...]
-    held: Call
+    held: Call | None
     put_off: tuple[Call, ...]
     answered: Mapping[str, Told]
     lost: tuple[Call, ...]
-    spent: float
+    unheard: tuple[str, ...]
 
 
 def past_of(entries: Sequence[Entry]) -> Past | None:
-    """None where no question waits: then nothing can be gone on with."""
+    """None where nothing has been said."""
+    if not any(entry["type"] in SAYS for entry in entries):
+        return None
     results = {block["tool_use_id"]: block for block in _blocks(entries, "tool_result")}
     calls = [Call(block["id"], block["name"], block["input"]) for block in _blocks(entries, "tool_use")]
     marked = {marks(entry) for entry in entries}
     open_ones = [call for call in calls if call.id not in results]
     waiting = sorted((call for call in open_ones if call.tool in TOOLS), key=lambda call: call.id not in marked)
-    if not waiting:
-        return None
-    held = waiting[0]
+    held = waiting[0] if waiting else None
     answered = {
         call_id: Told(*told) for entry in entries if entry["type"] == ANSWERED for call_id, told in entry["results"].items()
     }
@@ -69,7 +70,7 @@ def past_of(entries: Sequence[Entry]) -> Past | None:
         (*put_off, *(call for call in waiting if call != held)),
         answered,
         tuple(call for call in open_ones if call.tool not in TOOLS),
-        sum(entry["usd"] for entry in entries if entry["type"] == SPENT),
+        next((tuple(entry["texts"]) for entry in reversed(entries) if entry["type"] == UNHEARD), ()),
     )
 
 
@@ -93,7 +94,8 @@ def marks(entry: Entry) -> str | None:
 def gone_on_with(past: Past, results: Mapping[str, Told]) -> tuple[list[Entry], list[Entry]]:
     """The entries to resume with, and what has to be kept of that. `results` are those of the calls that were put off."""
     results = {**past.answered, **results}
-    entries = [_with_results(entry, results) for entry in _unmarked(past.entries, past.held.id)]
+    held = past.held
+    entries = [_with_results(entry, results) for entry in (_unmarked(past.entries, held.id) if held else past.entries)]
     added: list[Entry] = []
     there = {block["tool_use_id"] for block in _blocks(entries, "tool_result")}
     found = {**results, **{call.id: INTERRUPTED for call in past.lost}}
@@ -101,8 +103,8 @@ def gone_on_with(past: Past, results: Mapping[str, Told]) -> tuple[list[Entry], 
     for call_id, result in found.items():
         if call_id not in there:
             added.append(last := _result_entry(last, call_id, result))
-    if added or not any(marks(entry) == past.held.id for entry in entries):
-        added.append(_mark(last, past.held))
+    if held and (added or not any(marks(entry) == held.id for entry in entries)):
+        added.append(_mark(last, held))
     return [*entries, *added], [*added, {"type": ANSWERED, "results": results}] if results else added
 
 

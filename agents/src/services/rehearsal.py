@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CALL = "toolu_rehearsal_"
 """How the ids of all calls begin; the number of their reply follows."""
+SAID = "The user sent a new message while you were working:"
 EXCERPT = 300  # characters of what was found instead of the expected
 
 
@@ -223,13 +224,14 @@ def played(body: dict[str, Any]) -> int:
 
 
 def heard(body: dict[str, Any]) -> str:
-    """What a request adds: the prompt or the tools' results since the model's last message."""
+    """What a request adds since the model's last message: the prompt, the tools' results, what was said meanwhile."""
     texts: list[str] = []
     for part in reversed(body.get("messages", [])):
         if part["role"] == "assistant":
             break
-        if part["role"] == "user":  # Claude Code describes its surroundings in messages of the role `system`
-            texts[:0] = _texts(part["content"])
+        # Claude Code describes its surroundings in messages of the role `system`, and hands on there what is said meanwhile.
+        new = [*_texts(part["content"])]
+        texts[:0] = [text for text in new if part["role"] == "user" or SAID in text]
     return "\n".join(texts)
 
 

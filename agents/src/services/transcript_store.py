@@ -5,6 +5,7 @@ What is asked for a task lies under the task's id (`project_key`), and goes with
 
 import asyncio
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID, uuid5
 
@@ -105,6 +106,8 @@ class RunTranscript:
         self._turn = asyncio.Lock()
         self._begins = True
         self._is_kept = False
+        self._known: set[str] = set()
+        """The ids of all entries that were added, or are kept."""
         self.session = str(uuid5(NAMES, work))
         """Claude Code's id for it."""
 
@@ -131,15 +134,24 @@ class RunTranscript:
             found |= {path: await self._store.load(self._key(path)) for path in await self._store.list_subkeys(self._key())}
         past = {path: [dict(entry) for entry in entries] for path, entries in found.items() if entries}
         self._begins = not past
+        self._know(entry for entries in past.values() for entry in entries)
         return past
 
     def begin_anew(self) -> None:
         """What earlier attempts wrote does not count."""
-        self._waiting, self._begins = {}, True
+        self._waiting, self._begins, self._known = {}, True, set()
 
     def add(self, entries: list[Entry], subpath: str = "") -> None:
         """To what is to be kept."""
         self._waiting.setdefault(subpath, []).extend(entries)
+        self._know(entries)
+
+    def fill_in(self, entries: list[Entry], subpath: str = "") -> None:
+        """Adds those of these that have an id which was not among what came before."""
+        self.add([entry for entry in entries if entry.get("uuid", "") not in self._known | {""}], subpath)
+
+    def _know(self, entries: Iterable[Entry]) -> None:
+        self._known.update(entry["uuid"] for entry in entries if entry.get("uuid"))
 
     async def keep(self) -> None:
         """Writes what there is, and from now on all that comes. Raises Unavailable."""
