@@ -14,18 +14,16 @@ from agents.src.errors import BudgetExhausted, EngineFailed, ModelRefused
 from agents.src.memory import Inspect, Notebook
 from agents.src.services.claude_asking import Asker, caller_server
 from agents.src.services.claude_credentials import Credentials, CredentialSource
-from agents.src.services.claude_environment import find_claude, launcher
 from agents.src.services.claude_errors import failure_of
 from agents.src.services.claude_events import Meter, drafts, renamed
 from agents.src.services.claude_memory import SERVER as MEMORY
 from agents.src.services.claude_memory import Discretion, memory_server
 from agents.src.services.claude_options import config_of, names_of, options_of
+from agents.src.services.claude_program import ClaudeProgram
 from agents.src.services.claude_questions import SERVER as CALLER
 from agents.src.services.claude_speech import Speech
 from agents.src.services.claude_stream import Alive, Fatal, Heard, NotResumed, goes_on, messages
 from agents.src.services.claude_talk import Talk, talk_of
-from agents.src.services.messages_proxy import messages_proxy
-from agents.src.services.processes import MARK
 from agents.src.services.rehearsal import Rehearsal, Script
 from agents.src.services.secrets import looks_secret
 from agents.src.services.transcript_store import RunTranscript, Transcripts
@@ -35,11 +33,6 @@ if TYPE_CHECKING:
     from claude_agent_sdk import Message, ResultMessage
 
 QUEUED = 64  # messages read ahead of the reader
-QUIET = {
-    "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
-    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-    "DISABLE_AUTOUPDATER": "1",
-}
 
 log = structlog.get_logger()
 
@@ -131,16 +124,8 @@ class ClaudeEngine:
             url, credentials = stage.url, Credentials("ANTHROPIC_API_KEY", SecretStr("rehearsal"), "the rehearsal")
         else:
             url, credentials = self.base_url, await self.credentials.find()
-        entrance = await stack.enter_async_context(messages_proxy(url, credentials.secret))
-        environment = {
-            **self.environment,
-            **QUIET,
-            MARK: workspace.run_id,
-            "ANTHROPIC_BASE_URL": entrance.url,
-            credentials.variable: entrance.key,
-            "CLAUDE_CODE_MAX_RETRIES": str(self.retries),
-        }
-        return stack.enter_context(launcher(self.cli or find_claude(), workspace.folder, environment))
+        program = ClaudeProgram(self.cli, self.retries, self.environment)
+        return await stack.enter_async_context(program.opened(url, credentials, workspace.folder, workspace.run_id))
 
 
 @dataclass(slots=True)
