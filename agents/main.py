@@ -1,4 +1,4 @@
-"""The Modal app. It only declares: images, secrets, the Volume, one Function per skill, one web app, two crons.
+"""The Modal app. It only declares: images, secrets, the Volume, one Function per skill, one web app, two crons, a responder.
 
 `modal deploy -m agents.main` and `modal deploy agents/main.py` deploy the same. Every container imports this file, so
 at its top it imports only what each image has; `docs/decisions/modal.md` has the reasons behind the rest.
@@ -23,13 +23,15 @@ from agents.src.services.modal_app import (
     KEEPER,
     QDRANT_SECRET,
     REQUIRED_KEYS,
+    RESPOND_SECONDS,
+    RESPONDER,
     VOLUME,
     WEB_SECRET,
     call_timeout,
     missing_secrets,
 )
 from agents.src.services.requirements import pinned
-from agents.src.settings import read_settings
+from agents.src.settings import OFF, read_settings
 from agents.src.skills import FUNCTION_PREFIX, Skill
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ ENVIRONMENT = {
     "MODAL_INVOKE_STATE_DIR": STATE,
     "MODAL_INVOKE_SKILLS_DIR": SKILLS,
     "TASK_TIMEOUT_SECONDS": f"{SETTINGS.task_timeout_seconds:.15g}",  # the Functions' own timeouts were computed from it
+    "QUESTION_RESPONDER": SETTINGS.question_responder,
     "CALLBACK_PRIVATE_ADDRESSES": str(SETTINGS.callback_private_addresses).lower(),
     "LOG_JSON": "true",
 }
@@ -93,9 +96,11 @@ def secrets_of(skill: Skill) -> list[str]:
     return list(dict.fromkeys([DATABASE_SECRET, QDRANT_SECRET, *own, *skill.resources.secrets]))
 
 
+RESPONDER_SECRETS = [] if SETTINGS.question_responder == OFF else [CLAUDE_SECRET, DATABASE_SECRET]
+
 if modal.is_local() and sys.argv[1:2] == ["deploy"]:
     # Modal refuses a deploy that lacks a secret, too, but does not say what to do about it.
-    wanted = {WEB_SECRET, *(name for skill in CATALOGUE for name in secrets_of(skill))}
+    wanted = {WEB_SECRET, *RESPONDER_SECRETS, *(name for skill in CATALOGUE for name in secrets_of(skill))}
     if missing := missing_secrets(sorted(wanted)):
         sys.exit("\n".join(missing))
 
@@ -188,3 +193,22 @@ async def memory() -> None:
 
     configure_logs(SETTINGS)
     await keep_memory(SETTINGS, CATALOGUE)
+
+
+async def respond(question_id: str) -> None:
+    """One call: a model answers the question in the place of people."""
+    from agents.src.bootstrap import cloud
+
+    configure_logs(SETTINGS)
+    await cloud.respond(SETTINGS, question_id)
+
+
+if RESPONDER_SECRETS:
+    responder = app.function(
+        name=RESPONDER,
+        image=with_project(claude_image),
+        secrets=[secret(name) for name in RESPONDER_SECRETS],
+        max_containers=4,
+        timeout=RESPOND_SECONDS,
+        scaledown_window=2,  # questions rarely come in a row
+    )(respond)

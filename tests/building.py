@@ -22,7 +22,7 @@ from agents.src.errors import EngineFailed
 from agents.src.services.database import Db
 from agents.src.services.question_store import SqlQuestionStore
 from agents.src.services.task_store import SqlTaskStore
-from agents.src.settings import Settings, read_settings
+from agents.src.settings import OFF, Settings, read_settings
 from agents.src.skills import Catalogue, Resources, Skill, SkillRequest
 from agents.src.tasks import (
     Ask,
@@ -33,6 +33,7 @@ from agents.src.tasks import (
     Engine,
     EventType,
     Post,
+    Responder,
     Result,
     Retries,
     Run,
@@ -208,6 +209,7 @@ def a_catalogue(*skills: Skill | str) -> Catalogue:
 def a_settings(state_dir: Path, **fields: Any) -> Settings:
     """Complete, whatever the environment says."""
     given: dict[str, Any] = {"token": TOKEN, "state_dir": state_dir, "database_url": None, "rate": None, "rehearsal": None}
+    given["question_responder"] = OFF  # else a question that nobody answers would have Claude Code started
     return read_settings(**{**given, **fields})
 
 
@@ -221,6 +223,7 @@ def parts(
     db: Db | None = None,
     runner: Runner | None = None,
     post: Post | None = None,
+    responder: Responder | None = None,
     alone: bool = False,
     name: str | None = None,
     uses_folder: bool = False,
@@ -237,6 +240,7 @@ def parts(
         db=db,
         runner=runner,
         post=post,
+        responder=responder,
         alone=alone,
         name=name,
     )

@@ -23,6 +23,8 @@ from agents.src.errors import Misconfigured
 MINIMUM_TOKEN_LENGTH = 32
 LONGEST_TIMEOUT = 86400
 """Seconds: what a skill, a request and Modal may say at most."""
+OFF = "off"
+"""What QUESTION_RESPONDER says where no model is to answer."""
 PERIODS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -68,6 +70,7 @@ class Settings(BaseSettings):
     max_concurrent_tasks: PositiveInt = Field(5, validation_alias="MAX_CONCURRENT_TASKS")
     task_timeout_seconds: float = Field(3600, gt=0, le=LONGEST_TIMEOUT, validation_alias="TASK_TIMEOUT_SECONDS")
     question_hold_seconds: float = Field(60, ge=0, le=3600, validation_alias="QUESTION_HOLD_SECONDS")
+    question_responder: str = Field("", validation_alias="QUESTION_RESPONDER")
     callback_private_addresses: bool = Field(False, validation_alias="CALLBACK_PRIVATE_ADDRESSES")
     qdrant_url: str | None = Field(None, validation_alias="QDRANT_URL")
     qdrant_api_key: SecretStr | None = Field(None, validation_alias="QDRANT_API_KEY")
@@ -89,6 +92,13 @@ class Settings(BaseSettings):
         if token is not None and len(token.get_secret_value()) < MINIMUM_TOKEN_LENGTH:
             raise ValueError(f"must be at least {MINIMUM_TOKEN_LENGTH} characters long (make one: `agents token generate`)")
         return token
+
+    @field_validator("question_responder")
+    @classmethod
+    def _model_or_off(cls, model: str) -> str:
+        if not re.fullmatch(r"[\w.:/@\[\]-]{0,200}", model):
+            raise ValueError(f"is no model's name: write one such as haiku, {OFF} for no responder, or leave it out")
+        return OFF if model.lower() == OFF else model
 
     @field_validator("state_dir", "skills_dir", "rehearsal", "claude_config_dir")
     @classmethod

@@ -28,6 +28,7 @@ from agents.src.tasks import (
     Answering,
     Asked,
     Claim,
+    Draft,
     Ending,
     Escalation,
     Event,
@@ -39,12 +40,14 @@ from agents.src.tasks import (
     QuestionRules,
     QuestionState,
     Recovery,
+    Response,
     Result,
     Retries,
     Run,
     Status,
     Task,
     Turn,
+    Usage,
     cancelled,
     parked,
 )
@@ -114,9 +117,10 @@ class Oracle:
     async def human(self, asked: Asked) -> bool:
         return self.human_there
 
-    async def respond(self, asked: Asked, prompt: str, events: Sequence[Event]) -> Answer | None:
+    async def respond(self, asked: Asked, prompt: str, events: Sequence[Event]) -> Response:
         assert any(event.type is EventType.QUESTION_ASKED and event.data["id"] == asked.id for event in events)
-        return Answer(action=Action.ACCEPT, text="so says the model", by=Turn.RESPONDER) if self.knows else None
+        answer = Answer(action=Action.ACCEPT, text="so says the model", by=Turn.RESPONDER) if self.knows else None
+        return Response(answer, Draft(EventType.USAGE, usage=Usage(output_tokens=1)))
 
 
 class Life(RuleBasedStateMachine):
@@ -402,6 +406,7 @@ class Life(RuleBasedStateMachine):
         assert set(told.values()) <= {1}
         answered = Counter(event.data["id"] for event in log if event.type is EventType.QUESTION_ANSWERED)
         assert set(answered.values()) <= {1} and answered.keys() <= told.keys()
+        assert task.usage.output_tokens == sum(event.type is EventType.USAGE for event in log)
 
     @invariant()
     def no_task_has_two_holders(self) -> None:

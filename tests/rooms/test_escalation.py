@@ -16,6 +16,7 @@ from agents.src.tasks import (
     Answering,
     Asked,
     Choice,
+    Draft,
     Escalation,
     Event,
     EventType,
@@ -23,11 +24,14 @@ from agents.src.tasks import (
     QuestionFilter,
     QuestionRules,
     QuestionState,
+    Response,
     Run,
     Status,
     Turn,
+    Usage,
     parked,
 )
+from agents.src.tasks.escalation import RESPONDING
 from agents.src.tasks.turns import PATIENCE as RESPONDERS_TIME
 from tests.building import NOON, PATIENCE, Nowhere, a_brief, a_task, eventually
 from tests.conftest import OpenDb
@@ -45,15 +49,18 @@ class Model:
     """A responder that does what it is told: answers, cannot decide, raises, or takes until `go` is set."""
 
     answer: Answer | Exception | None = YES
+    elsewhere: bool = False
+    """Whether another process is to see to it."""
+    spent: Draft | None = None
     go: asyncio.Event = field(default_factory=asyncio.Event)
     shown: list[tuple[str, list[EventType]]] = field(default_factory=list)
 
-    async def respond(self, asked: Asked, prompt: str, events: Sequence[Event]) -> Answer | None:
+    async def respond(self, asked: Asked, prompt: str, events: Sequence[Event]) -> Response | None:
         self.shown.append((prompt, [event.type for event in events]))
         await self.go.wait()
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return None if self.elsewhere else Response(self.answer, self.spent)
 
 
 @dataclass
@@ -297,16 +304,102 @@ def test_two_loops_at_once_take_each_step_once(open_db: OpenDb) -> None:
             office(open_db(), model=models[0]) as here,
             office(open_db(), model=models[1], beside=here.house, opened=False) as there,
         ):
-            many = [(await here.asked(CAREFUL))[0] for _ in range(8)]
+            many = [(await here.asked(CAREFUL))[0] for _ in range(RESPONDING)]
             for seconds, turn in ((600.0, Turn.HUMAN), (600.0, Turn.RESPONDER)):
                 here.house.clock.time += seconds
                 await asyncio.gather(here.escalation.round(), there.escalation.round())
                 assert {(await here.now(asked)).whose_turn for asked in many} == {turn}
-            assert len(models[0].shown) + len(models[1].shown) == len(many)
+            await eventually(lambda: len(models[0].shown) + len(models[1].shown) == len(many))
             here.house.clock.time += RESPONDERS_TIME
             await asyncio.gather(here.escalation.round(), there.escalation.round())
             for asked in many:
                 assert await here.told(asked) == [(PASSED, "human"), (PASSED, "responder"), (ANSWERED, "default")]
+            assert len(models[0].shown) + len(models[1].shown) == len(many)
+
+    tell(story)
+
+
+def test_what_an_answer_cost_is_the_tasks_though_there_was_none(open_db: OpenDb) -> None:
+    async def story() -> None:
+        spent = Draft(EventType.USAGE, {"by": "responder"}, Usage(output_tokens=7, cost_usd=0.5))
+        for answer in (YES, None):
+            model = Model(answer, spent=spent)
+            model.go.set()
+            async with office(open_db(), model=model) as here:
+                asked, run = await here.asked(CAREFUL, QuestionRules(ask=(Turn.RESPONDER,)))
+                await here.until(asked, lambda now: now.state is QuestionState.ANSWERED)
+                assert (await here.house.store.get(run.task.id)).usage == spent.usage
+                kinds = [kind for _, kind in await here.house.log(run.task.id)]
+                assert kinds[-3:] == [PASSED, EventType.USAGE, ANSWERED]
+
+    tell(story)
+
+
+def test_where_another_process_sees_to_it_nothing_is_done_here_until_its_time_is_over(open_sqlite: OpenDb) -> None:
+    async def story() -> None:
+        model = Model(elsewhere=True)
+        model.go.set()
+        async with office(open_sqlite(), model=model) as here:
+            asked, _ = await here.asked(CAREFUL, QuestionRules(ask=(Turn.RESPONDER,)))
+            await here.turn(asked, Turn.RESPONDER)
+            await eventually(lambda: bool(model.shown) and not here.escalation._responding)
+            await here.pass_time(RESPONDERS_TIME - 1)
+            assert await here.told(asked) == [(PASSED, "responder")]
+            await here.pass_time(1)
+            await here.until(asked, lambda now: now.state is QuestionState.ANSWERED)
+            assert await here.told(asked) == [(PASSED, "responder"), (ANSWERED, "default")]
+
+    tell(story)
+
+
+def test_a_process_that_is_called_for_one_question_answers_it_or_has_the_next_in_turn_asked(open_db: OpenDb) -> None:
+    async def story() -> None:
+        for model, answers in ((Model(), "responder"), (Model(None), "default"), (None, "default")):
+            if model:
+                model.go.set()
+            caller = Model(elsewhere=True)
+            caller.go.set()
+            async with (
+                office(open_db(), model=caller, opened=False) as here,
+                office(open_db(), model=model, beside=here.house, opened=False) as there,
+            ):
+                asked, _ = await here.asked(CAREFUL, QuestionRules(ask=(Turn.RESPONDER,)))
+                await here.escalation.once()
+                await there.escalation.respond(asked.id)
+                await there.escalation.respond(asked.id)  # a call that is made again
+                assert await here.told(asked) == [(PASSED, "responder"), (ANSWERED, answers)]
+                assert len(model.shown if model else ()) in {0, 1}
+
+    tell(story)
+
+
+def test_no_model_is_asked_out_of_its_turn(open_sqlite: OpenDb) -> None:
+    async def story() -> None:
+        model = Model()
+        model.go.set()
+        async with office(open_sqlite(), model=model, opened=False) as here:
+            asked, _ = await here.asked()
+            await here.escalation.respond(asked.id)
+            assert ((await here.now(asked)).whose_turn, model.shown) == (Turn.CALLER, [])
+
+    tell(story)
+
+
+def test_only_so_many_are_asked_at_once_and_whose_time_is_over_is_not_asked_any_more(open_sqlite: OpenDb) -> None:
+    async def story() -> None:
+        model = Model()
+        async with office(open_sqlite(), model=model) as here:
+            rules = QuestionRules(ask=(Turn.RESPONDER,))
+            many = [(await here.asked(CAREFUL, rules))[0] for _ in range(RESPONDING + 2)]
+            for asked in many:
+                await here.turn(asked, Turn.RESPONDER)
+            await eventually(lambda: len(model.shown) == RESPONDING)
+            await here.pass_time(RESPONDERS_TIME)
+            for asked in many:
+                await here.until(asked, lambda now: now.state is QuestionState.ANSWERED)
+            model.go.set()
+            await eventually(lambda: not here.escalation._responding)
+            assert len(model.shown) == RESPONDING
 
     tell(story)
 

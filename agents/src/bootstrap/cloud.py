@@ -5,7 +5,7 @@ from pathlib import Path
 
 import structlog
 
-from agents.src.bootstrap.engines import default_engines
+from agents.src.bootstrap.engines import default_engines, default_responder
 from agents.src.bootstrap.memory import Memory
 from agents.src.bootstrap.program import KEEP_EVERY, Parts, bootstrap, escalation_over
 from agents.src.clock import Clock
@@ -15,15 +15,16 @@ from agents.src.services.files import FolderFiles
 from agents.src.services.lease import Lease
 from agents.src.services.modal_app import DATABASE_SECRET, KEEP_SECONDS, VOLUME
 from agents.src.services.modal_memory import call_keeper
+from agents.src.services.modal_responder import ModalResponder
 from agents.src.services.modal_runner import ModalRunner
 from agents.src.services.modal_volume import named_volume
 from agents.src.services.outbox_store import SqlOutboxStore
 from agents.src.services.question_store import SqlQuestionStore
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.services.webhooks import Webhooks
-from agents.src.settings import Settings, granted_variables
+from agents.src.settings import OFF, Settings, granted_variables
 from agents.src.skills import Catalogue
-from agents.src.tasks import Answering, Callbacks, Hub, Reaper, Tidying, worker_of
+from agents.src.tasks import Answering, Callbacks, Hub, Reaper, Responder, Tidying, worker_of
 
 log = structlog.get_logger()
 
@@ -41,7 +42,15 @@ def web_container(settings: Settings, catalogue: Catalogue) -> Parts:
     db, clock = shared_database(settings), Clock()
     runner, files = ModalRunner(SqlTaskStore(db, Hub(), clock)), on_volume(settings, db, clock)
     return bootstrap(
-        settings, clock=clock, catalogue=catalogue, engines={}, db=db, files=files, runner=runner, keep=keep_in_cloud
+        settings,
+        clock=clock,
+        catalogue=catalogue,
+        engines={},
+        db=db,
+        files=files,
+        runner=runner,
+        keep=keep_in_cloud,
+        responder=called_responder(settings),
     )
 
 
@@ -104,8 +113,29 @@ async def reap(settings: Settings) -> None:
         runner = ModalRunner(store)
         await Reaper(store, runner, runner, clock).reap()
         # The web app, which does so at once, is not always there.
-        await escalation_over(Answering(SqlQuestionStore(db, hub, clock), runner), store, hub, clock).once()
+        answering = Answering(SqlQuestionStore(db, hub, clock), runner)
+        await escalation_over(answering, store, hub, clock, called_responder(settings)).once()
         await send_due(settings, db, hub, clock)
+    finally:
+        await db.close()
+
+
+def called_responder(settings: Settings) -> Responder | None:
+    """For the containers that have no Claude Code."""
+    return None if settings.question_responder == OFF else ModalResponder()
+
+
+async def respond(settings: Settings, question_id: str) -> None:
+    """One call of the responder: the model is asked, and its answer kept, or the next in turn asked.
+
+    Raises Misconfigured, Unavailable, UnknownQuestion.
+    """
+    db, clock = shared_database(settings), Clock()
+    try:
+        hub = Hub()
+        store = SqlTaskStore(db, hub, clock)
+        answering = Answering(SqlQuestionStore(db, hub, clock), ModalRunner(store))
+        await escalation_over(answering, store, hub, clock, default_responder(settings)).respond(question_id)
     finally:
         await db.close()
 

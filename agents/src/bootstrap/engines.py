@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agents.src.errors import EngineFailed
 from agents.src.services.database import Db
-from agents.src.settings import Settings
+from agents.src.settings import OFF, Settings
 from agents.src.skills import Catalogue
-from agents.src.tasks import Engine
+from agents.src.tasks import Engine, Responder
+
+if TYPE_CHECKING:
+    from agents.src.services.claude_credentials import CredentialSource
 
 
 def default_engines(
@@ -22,14 +26,27 @@ def default_engines(
 
 def claude_engine(settings: Settings, db: Db, granted: Mapping[str, str]) -> Engine:
     from agents.src.services.claude_code import ClaudeEngine
-    from agents.src.services.claude_credentials import CredentialSource
     from agents.src.services.rehearsal import read_script
     from agents.src.services.transcript_store import SqlTranscriptStore
 
-    credentials = CredentialSource(settings.claude_config_dir, settings.anthropic_api_key, settings.claude_code_oauth_token)
     rehearsal = read_script(settings.rehearsal) if settings.rehearsal else None
     url, transcripts = settings.anthropic_base_url, SqlTranscriptStore(db)
-    return ClaudeEngine(credentials, url, rehearsal, environment=granted, transcripts=transcripts)
+    return ClaudeEngine(credentials_of(settings), url, rehearsal, environment=granted, transcripts=transcripts)
+
+
+def default_responder(settings: Settings) -> Responder | None:
+    """None where there is to be none. In a rehearsal no model is asked."""
+    if settings.question_responder == OFF or settings.rehearsal:
+        return None
+    from agents.src.services.claude_responder import ClaudeResponder
+
+    return ClaudeResponder(credentials_of(settings), settings.anthropic_base_url, settings.question_responder or None)
+
+
+def credentials_of(settings: Settings) -> "CredentialSource":
+    from agents.src.services.claude_credentials import CredentialSource
+
+    return CredentialSource(settings.claude_config_dir, settings.anthropic_api_key, settings.claude_code_oauth_token)
 
 
 def folders(catalogue: Catalogue) -> Callable[[str], Path]:

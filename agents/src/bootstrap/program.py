@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from agents.src.bootstrap.engines import default_engines
+from agents.src.bootstrap.engines import default_engines, default_responder
 from agents.src.bootstrap.memory import Memory, keep_here
 from agents.src.clock import Clock
 from agents.src.conversations import ConversationStore
@@ -36,6 +36,7 @@ from agents.src.tasks import (
     Post,
     QuestionStore,
     Recovery,
+    Responder,
     Run,
     Runner,
     Solo,
@@ -115,6 +116,7 @@ def bootstrap(
     runner: Runner | None = None,
     keep: KeepRound | None = None,
     post: Post | None = None,
+    responder: Responder | None = None,
     alone: bool = False,
     name: str | None = None,
     author: str = "server",
@@ -122,8 +124,9 @@ def bootstrap(
     """Assembles the program.
 
     Tasks run in this process: any of the queue's, or, `alone`, only those submitted here. With a `runner` they run
-    elsewhere. With `keep`, memories are kept elsewhere too, in a Qdrant that others share. `post` sends to callbacks. `name` is
-    the worker's; `author` edits the skills' memory.md files here. Raises InvalidSkill, Misconfigured, Unavailable.
+    elsewhere. With `keep`, memories are kept elsewhere too, in a Qdrant that others share. `post` sends to callbacks,
+    `responder` answers for people. `name` is the worker's; `author` edits the skills' memory.md files here.
+    Raises InvalidSkill, Misconfigured, Unavailable.
     """
     clock = clock or Clock()
     catalogue = catalogue if catalogue is not None else read_catalogue(settings.skills_dir)
@@ -165,7 +168,7 @@ def bootstrap(
     limits_of_requests = (settings.task_timeout_seconds, settings.callback_private_addresses)
     dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, *limits_of_requests)
     answering = Answering(questions, chosen)
-    escalation = escalation_over(answering, store, hub, clock)
+    escalation = escalation_over(answering, store, hub, clock, responder or default_responder(settings))
     inbox, outbox = SqlInboxStore(db), SqlOutboxStore(db, hub, clock)
     post = post or Webhooks(private=settings.callback_private_addresses)
     callbacks = Callbacks(outbox, store, questions, post, hub, clock)
@@ -176,6 +179,6 @@ def bootstrap(
     )
 
 
-def escalation_over(answering: Answering, store: TaskStore, hub: Hub, clock: Clock) -> Escalation:
+def escalation_over(answering: Answering, store: TaskStore, hub: Hub, clock: Clock, responder: Responder | None) -> Escalation:
     """The same wherever it runs: who is not there in one process would be passed over for all."""
-    return Escalation(answering, store, hub, clock, ByCallback(store), None)
+    return Escalation(answering, store, hub, clock, ByCallback(store), responder)

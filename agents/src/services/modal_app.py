@@ -12,6 +12,10 @@ KEEPER = "memory"
 """The Function that keeps the memory."""
 KEEP_SECONDS = 300
 """That one round of it may take."""
+RESPONDER = "responder"
+"""The Function that answers in the place of people."""
+RESPOND_SECONDS = 240
+"""That one answer of it may take: what a responder may itself, and the seconds around that. Less than `turns.PATIENCE`."""
 WEB_SECRET, DATABASE_SECRET, CLAUDE_SECRET = "modal-invoke", "modal-invoke-database", "anthropic"
 QDRANT_SECRET = "modal-invoke-qdrant"  # noqa: S105  # a secret's name
 REQUIRED_KEYS: dict[str, list[str]] = {

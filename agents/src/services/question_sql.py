@@ -5,7 +5,7 @@ miss each other.
 """
 
 from agents.src.services.task_sql import COLUMNS as TASK
-from agents.src.services.task_sql import LEASED, TOLD
+from agents.src.services.task_sql import LEASED, SPENT, TOLD
 
 COLUMNS = (
     "id, task_id, skill, caller, key, question, turns, deadline, turn, asked_at, due_at, state, answer, answered_at, "
@@ -49,6 +49,10 @@ WAIT_NO_MORE = f"""
     where id = ? returning {TASK}, next_seq - 1
 """
 TELL = f"update task set next_seq = next_seq + 1 where id = ? returning {TASK}, next_seq - 1"
+CHARGE = f"""
+    update task set next_seq = next_seq + 1, {SPENT} where id = ? and finished_at is null
+    returning {TASK}, next_seq - 1
+"""
 FAIL = f"""
     update task set status = 'failed', error = ?, finished_at = ?, waiting = 0, session = null, next_seq = next_seq + 1 {TOLD}
     where id = ? returning {TASK}, next_seq - 1

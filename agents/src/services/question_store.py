@@ -7,7 +7,7 @@ from agents.src.errors import AlreadyAnswered, UnknownQuestion
 from agents.src.services import question_sql as sql
 from agents.src.services.database import Db, Row, Tx
 from agents.src.services.task_log import recorded
-from agents.src.services.task_rows import task_of
+from agents.src.services.task_rows import task_of, usage_row
 from agents.src.tasks import (
     Answer,
     Asked,
@@ -129,6 +129,15 @@ class SqlQuestionStore:
 
         change = await self._db.write(work, lambda done: self._publish(done and done[2], None))
         return change and change[0]
+
+    async def charge(self, task_id: str, spent: Draft) -> None:
+        now = self._clock.now()
+
+        def work(tx: Tx) -> tuple[Event, ...]:
+            rows = tx.run(sql.CHARGE, *usage_row(spent.usage), task_id)
+            return recorded(tx, rows[0], spent, now)[1] if rows else ()
+
+        await self._db.write(work, lambda events: self._publish(events, None))
 
     async def expire(self, asked: Asked, failure: Failure) -> Task | None:
         now = self._clock.now()

@@ -46,10 +46,12 @@ CLAIM = f"""
     where id in (select id from due)
     returning {COLUMNS}, brief, next_seq - 1
 """
+SPENT = """
+    input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,
+    cache_read_tokens = cache_read_tokens + ?, cache_creation_tokens = cache_creation_tokens + ?, cost_usd = cost_usd + ?
+"""
 APPEND = f"""
-    update task set next_seq = next_seq + ?, batch = coalesce(?, batch),
-        input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,
-        cache_read_tokens = cache_read_tokens + ?, cache_creation_tokens = cache_creation_tokens + ?, cost_usd = cost_usd + ?
+    update task set next_seq = next_seq + ?, batch = coalesce(?, batch), {SPENT}
     where id = ? and worker = ? and attempt = ? and {LEASED} and batch < coalesce(?, batch + 1)
     returning next_seq
 """

@@ -7,7 +7,7 @@ from agents.src.tasks.brief import Brief, ClaudeOptions, InputFile, OnCrash, Ret
 from agents.src.tasks.callbacks import ByCallback, Callbacks
 from agents.src.tasks.caller import ROOT, Caller
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
-from agents.src.tasks.escalation import Escalation, Reach, Responder
+from agents.src.tasks.escalation import Escalation, Reach
 from agents.src.tasks.event import Draft, Event, EventType, remembered
 from agents.src.tasks.execution import Execution, Stop, Tools
 from agents.src.tasks.files import FileInfo, FileStore, distinct, safe_name
@@ -32,6 +32,7 @@ from agents.src.tasks.question import (
 from agents.src.tasks.questions import QuestionFilter, QuestionPage, QuestionStore
 from agents.src.tasks.reaper import Reaper, call_of, worker_of
 from agents.src.tasks.recovery import Recovery
+from agents.src.tasks.responder import Responder, Response
 from agents.src.tasks.run import Claim, Ending, Run, cancelled, failed, parked
 from agents.src.tasks.runner import Calls, Runner
 from agents.src.tasks.schedule import Reply, Verdict, seconds_of, verdict
@@ -111,6 +112,7 @@ __all__ = [
     "Recovery",
     "Reply",
     "Responder",
+    "Response",
     "Result",
     "Retries",
     "Run",

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -15,7 +15,8 @@ from agents.src.tasks.asking import EXPIRED
 from agents.src.tasks.event import Event, EventType
 from agents.src.tasks.hub import Hub
 from agents.src.tasks.policy import failure_of
-from agents.src.tasks.question import Answer, Asked, Turn
+from agents.src.tasks.question import Asked, QuestionState, Turn
+from agents.src.tasks.responder import Responder
 from agents.src.tasks.rounds import done, due_or_woken
 from agents.src.tasks.store import TaskStore
 from agents.src.tasks.turns import Expire, PassOn, TakeDefault, next_step
@@ -26,16 +27,11 @@ AT_ONCE = 100
 """Questions that are looked at in one go."""
 RETRY = 3.0
 """Seconds after which a round is tried again that failed."""
+RESPONDING = 4
+"""Questions that a responder is asked at the same time: each takes a process of its own."""
 SHOWN = 50
 """Events of the task, the last ones, that a responder is shown."""
 CONCERN_US = frozenset({EventType.QUESTION_ASKED, EventType.QUESTION_PASSED_ON})
-
-
-class Responder(Protocol):
-    """A model that answers in the place of people: one call, which sees the task, the question and recent events."""
-
-    async def respond(self, asked: Asked, prompt: str, events: Sequence[Event]) -> Answer | None:
-        """None where it cannot decide, or cannot be asked."""
 
 
 class Reach(Protocol):
@@ -60,7 +56,8 @@ class Escalation:
         self._responder = responder
         self._task_id: str | None = None
         self._wake = asyncio.Event()
-        self._responding: set[asyncio.Task[None]] = set()
+        self._responding: set[asyncio.Task[bool]] = set()
+        self._places = asyncio.Semaphore(RESPONDING)
         self._loop: asyncio.Task[None] | None = None
 
     def open(self, task_id: str | None = None) -> None:
@@ -72,7 +69,7 @@ class Escalation:
     async def close(self) -> None:
         if self._heard in self._hub.listeners:
             self._hub.listeners.remove(self._heard)
-        works = [*self._responding, *([self._loop] if self._loop else [])]
+        works: list[asyncio.Task[Any]] = [*self._responding, *([self._loop] if self._loop else [])]
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
@@ -124,26 +121,41 @@ class Escalation:
                 await self._questions.expire(asked, failure_of(QuestionExpired(EXPIRED.format(text=asked.question.text))))
 
     def _respond_to(self, asked: Asked) -> None:
-        work = asyncio.create_task(self._respond(asked))
+        work = asyncio.create_task(self._when_there_is_a_place(asked.id))
         self._responding.add(work)
         work.add_done_callback(self._responding.discard)
 
-    async def _respond(self, asked: Asked) -> None:
-        assert self._responder is not None  # else nobody's turn is the responder's
+    async def _when_there_is_a_place(self, question_id: str) -> bool:
+        async with self._places:
+            return await done(partial(self.respond, question_id), otherwise="question_not_passed_on")
+
+    async def respond(self, question_id: str) -> None:
+        """Has the responder answer, where it still is its turn; where it does not, the next in turn is asked.
+
+        Raises UnknownQuestion, Unavailable.
+        """
+        asked = await self._questions.get(question_id)
+        if asked.state is QuestionState.PENDING and asked.whose_turn is Turn.RESPONDER and not await self._is_seen_to(asked):
+            await self._step(asked)
+
+    async def _is_seen_to(self, asked: Asked) -> bool:
+        """Whether the responder has answered, or another process goes on from here."""
+        if self._responder is None:
+            return False
         try:
             task = await self._tasks.get(asked.task_id)
             events = await self._tasks.last_events(asked.task_id, SHOWN)
-            answer = await self._responder.respond(asked, task.prompt, events)
-            if answer is not None:
+            response = await self._responder.respond(asked, task.prompt, events)
+            if response is None:
+                return True
+            if response.spent:
+                await self._questions.charge(asked.task_id, response.spent)
+            if response.answer:
                 with suppress(AlreadyAnswered):
-                    await self._answering.answer(asked, answer)
-                return
+                    await self._answering.answer(asked, response.answer)
+                return True
         except Problem as error:
             log.warning("responder_failed", question=asked.id, detail=error.detail)
         except Exception:  # a model's odd answer must not end the loop that all questions rest on
             log.exception("responder_broke", question=asked.id)
-        await self._next_one(asked)
-
-    async def _next_one(self, asked: Asked) -> None:
-        """The responder could not decide: whoever comes after it is asked now."""
-        await done(partial(self._step, asked), otherwise="question_not_passed_on")
+        return False

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from agents.src.tasks.event import Draft
 from agents.src.tasks.question import Answer, Asked, Question, QuestionRules, QuestionState
 from agents.src.tasks.run import Run
 from agents.src.tasks.task import Failure, Task
@@ -55,6 +56,9 @@ class QuestionStore(Protocol):
 
     async def pass_on(self, asked: Asked, step: PassOn) -> Asked | None:
         """Gives the turn to the next; None where the question no longer stands as it is given here."""
+
+    async def charge(self, task_id: str, spent: Draft) -> None:
+        """Keeps the event of what answering for people cost, and adds it to the usage of the task, unless that has ended."""
 
     async def expire(self, asked: Asked, failure: Failure) -> Task | None:
         """Nobody answered. A task that no run holds fails; a run that holds it has to see to that.
