@@ -13,10 +13,13 @@ import httpx
 import pytest
 
 from agents.src.errors import InvalidSkill, Misconfigured
+from agents.src.services.claude_credentials import CredentialSource
+from agents.src.services.claude_responder import ClaudeResponder
 from agents.src.services.modal_app import LONGEST_CALL, MARGIN, call_timeout
 from agents.src.services.requirements import pinned
 from agents.src.skills import Skill
 from agents.src.tasks import Retries
+from agents.src.tasks.turns import PATIENCE
 from tests.building import TOKEN
 
 ROOT = Path(__file__).parents[1]
@@ -101,7 +104,7 @@ def test_a_skill_of_claude_gets_its_secret_and_a_container_of_its_own(declare: D
     assert info.timeout == 3600 + MARGIN
 
 
-@pytest.mark.parametrize("name", ["web", "memory"])
+@pytest.mark.parametrize("name", ["web", "memory", "responder"])
 def test_a_skill_called_like_another_function_replaces_nothing(declare: Declare, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "skills" / name
     folder.mkdir(parents=True)
@@ -119,6 +122,22 @@ def test_the_web_app_and_the_crons_get_the_secrets_that_they_need(declare: Decla
     assert ("* * * * *" in reaper.schedule, "*/10 * * * *" in memory.schedule) == (True, True)
     assert memory.volumes["/state"].name == "modal-invoke-state"
     assert (web.schedule, web.concurrency_info.max_inputs) == (None, 100)
+
+
+def test_the_responder_has_what_it_needs_and_is_over_before_the_next_in_turn_is_asked(declare: Declare, odd: Path) -> None:
+    main = declare(odd)
+    responder = main.responder.info()
+    assert secrets(responder) == {"anthropic", "modal-invoke-database"}
+    assert ClaudeResponder(CredentialSource(odd)).patience + MARGIN <= responder.timeout < PATIENCE
+    assert (responder.volumes, responder.schedule, responder.max_retries or 0) == ({}, None, 0)
+    assert main.ENVIRONMENT["QUESTION_RESPONDER"] == ""
+
+
+def test_a_responder_that_is_switched_off_is_not_deployed(declare: Declare, odd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUESTION_RESPONDER", "off")
+    main = declare(odd)
+    assert (hasattr(main, "responder"), main.RESPONDER_SECRETS) == (False, [])
+    assert main.ENVIRONMENT["QUESTION_RESPONDER"] == "off"
 
 
 def test_a_broken_or_empty_catalogue_is_not_deployed(declare: Declare, odd: Path, tmp_path: Path) -> None:

@@ -12,6 +12,19 @@ def test_a_time_limit_is_a_number_of_seconds_that_a_task_can_be_given(seconds: s
         read_settings(TASK_TIMEOUT_SECONDS=seconds)
 
 
+@pytest.mark.parametrize(
+    ("given", "read"), [("", ""), ("off", "off"), ("Off", "off"), ("haiku", "haiku"), ("a-b.c:1[1m]", "a-b.c:1[1m]")]
+)
+def test_a_responder_is_a_models_name_or_off(given: str, read: str) -> None:
+    assert read_settings(QUESTION_RESPONDER=given).question_responder == read
+
+
+@pytest.mark.parametrize("given", ["two words", "a\nb", "x" * 201, "--model"])
+def test_a_responder_that_is_no_models_name_is_refused(given: str) -> None:
+    with pytest.raises(Misconfigured, match="QUESTION_RESPONDER: is no model's name: write one such as haiku, off for"):
+        read_settings(QUESTION_RESPONDER=given)
+
+
 def test_programs_get_no_setting_whatever_secret_it_came_with(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {str(field.validation_alias) for field in Settings.model_fields.values()}
     assert {"QDRANT_URL", "QDRANT_API_KEY", "MEMORY_EMBEDDING_API_KEY", "DATABASE_URL"} <= settings

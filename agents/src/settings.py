@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     @field_validator("question_responder")
     @classmethod
     def _model_or_off(cls, model: str) -> str:
-        if not re.fullmatch(r"[\w.:/@\[\]-]{0,200}", model):
+        if not re.fullmatch(r"(\w[\w.:/@\[\]-]{0,199})?", model):
             raise ValueError(f"is no model's name: write one such as haiku, {OFF} for no responder, or leave it out")
         return OFF if model.lower() == OFF else model
 

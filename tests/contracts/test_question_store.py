@@ -10,6 +10,7 @@ from agents.src.tasks import (
     Answer,
     Choice,
     Claim,
+    Draft,
     EventType,
     Failure,
     LeaseLost,
@@ -22,6 +23,7 @@ from agents.src.tasks import (
     Run,
     Status,
     Turn,
+    Usage,
     parked,
 )
 from agents.src.tasks.run import completed
@@ -312,5 +314,34 @@ def test_another_process_hears_of_an_answer(open_db: OpenDb) -> None:
                 return (await house.questions.get(asked.id)).answer == POSTGRES
 
             await eventually(answered)
+
+    at_home(open_db, story)
+
+
+def test_what_answering_cost_is_told_and_added_whether_a_run_holds_the_task_or_none(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        spent = Draft(EventType.USAGE, {"by": "responder"}, Usage(input_tokens=1, output_tokens=2, cost_usd=0.25))
+        run = await house.run()
+        await house.questions.ask(run, "k1", WHICH, RULES)
+        await house.questions.charge(run.task.id, spent)
+        await house.store.settle(run, parked())
+        await house.questions.charge(run.task.id, spent)
+        task = await house.store.get(run.task.id)
+        assert (task.status, task.usage) == (Status.INPUT_REQUIRED, spent.usage + spent.usage)
+        log = await house.store.events(task.id, 0, 100)
+        assert [event.data for event in log if event.type is EventType.USAGE] == [spent.data, spent.data]
+        assert [event.seq for event in log] == list(range(1, len(log) + 1))
+
+    at_home(open_db, story)
+
+
+def test_a_task_that_has_ended_is_charged_nothing_for_nothing_comes_after_its_end(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run = await house.run()
+        await house.store.settle(run, completed(Result(text="Done.")))
+        before = await house.log(run.task.id)
+        await house.questions.charge(run.task.id, Draft(EventType.USAGE, {}, Usage(output_tokens=2)))
+        assert await house.log(run.task.id) == before
+        assert (await house.store.get(run.task.id)).usage == Usage()
 
     at_home(open_db, story)

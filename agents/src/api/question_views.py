@@ -106,7 +106,7 @@ class AnswerView(BaseModel):
     text: str
     choices: list[str]
     by: Turn = Field(description="Who gave it: `caller`, `human`, `responder` (a model), or `default` (nobody).")
-    name: str = Field(description="Under which token; empty where there was none.")
+    name: str = Field(description="Under which token, or the responder's model; empty where there was none.")
 
 
 class QuestionView(BaseModel):

@@ -50,13 +50,11 @@ class ClaudeResponder:
             result = await self._ask(asked, prompt_of(asked, prompt, events))
             spent = spent_by(result)
             log.info("responder_spent", question=asked.id, **spent.usage.model_dump())
-            if failure := failure_of(result):
-                raise failure
-            return Response(answer_of(result.structured_output, asked.question, model_of(result)), spent)
+            return Response(answer_of(reply_in(result), asked.question, model_of(result)), spent)
         except Undecided as why:
             log.info("responder_undecided", question=asked.id, why=str(why))
         except Problem as error:
-            log.warning("responder_failed", question=asked.id, detail=error.detail)
+            log.warning("responder_failed", question=asked.id, model=self.model or "default", detail=error.detail)
         return Response(None, spent)
 
     async def _ask(self, asked: Asked, message: str) -> "ResultMessage":
@@ -138,6 +136,15 @@ async def result_of(message: str, options: "ClaudeAgentOptions") -> "ResultMessa
     if result is None:
         raise EngineFailed("Claude Code ended without a result; the lines before this one in the log say more.")
     return result
+
+
+def reply_in(result: "ResultMessage") -> object:
+    """Raises Undecided, and the error in which the call ended."""
+    if result.subtype == "error_max_turns":
+        raise Undecided("None of its replies was a decision.")
+    if failure := failure_of(result):
+        raise failure
+    return result.structured_output
 
 
 def spent_by(result: "ResultMessage") -> Draft:
