@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from agents.src.bootstrap import cloud
 from agents.src.bootstrap.engines import default_responder
+from agents.src.bootstrap.program import escalation_over
 from agents.src.clock import Clock
 from agents.src.errors import Misconfigured, UnknownQuestion
 from agents.src.services.claude_responder import ClaudeResponder
@@ -51,7 +52,7 @@ class Database:
 
     async def called(self, asked: Asked) -> None:
         """Makes it the responder's turn, and no more, as where another process has called for it."""
-        escalation = cloud.escalation_over(Answering(self.questions, None), self.tasks, self.hub, self.clock, Called())
+        escalation = escalation_over(Answering(self.questions, None), self.tasks, self.hub, self.clock, Called())
         await escalation.once()
         assert (await self.questions.get(asked.id)).whose_turn is Turn.RESPONDER
 

@@ -115,6 +115,14 @@ def test_the_reaper_starts_what_was_accepted_but_never_spawned(house: House, dat
     assert house.ended(lost)["status"] == "completed"
 
 
+def test_the_responder_is_called_and_has_the_next_in_turn_asked(house: House) -> None:
+    """What is deployed here rehearses: the call has no model to ask. It ends long before the responder's time is over."""
+    task = house.submit("asker", "Which colour!", questions={"ask": ["responder"]})
+    assert house.ended(task)["error"]["type"] == "question-expired"
+    told = [(event["type"], event["data"].get("to")) for event in house.events(task)]
+    assert ("question_passed_on", "responder") in told
+
+
 def keep() -> modal.FunctionCall[None]:
     """What the schedule does every ten minutes."""
     call: modal.FunctionCall[None] = modal.Function.from_name("modal-invoke", "memory").spawn()
