@@ -325,9 +325,9 @@ def test_what_an_answer_cost_is_the_tasks_though_there_was_none(open_db: OpenDb)
         for answer in (YES, None):
             model = Model(answer, spent=spent)
             model.go.set()
-            async with office(open_db(), model=model) as here:
-                asked, run = await here.asked(CAREFUL, QuestionRules(ask=(Turn.RESPONDER,)))
-                await here.until(asked, lambda now: now.state is QuestionState.ANSWERED)
+            async with office(open_db(), model=model, opened=False) as here:
+                _, run = await here.asked(CAREFUL, QuestionRules(ask=(Turn.RESPONDER,)))
+                await here.escalation.once()
                 assert (await here.house.store.get(run.task.id)).usage == spent.usage
                 kinds = [kind for _, kind in await here.house.log(run.task.id)]
                 assert kinds[-3:] == [PASSED, EventType.USAGE, ANSWERED]
