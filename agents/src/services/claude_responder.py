@@ -149,7 +149,7 @@ def reply_in(result: "ResultMessage") -> object:
 
 def spent_by(result: "ResultMessage") -> Draft:
     """The event that tells what the call has cost, and that no run of the task made it."""
-    spent = Meter().usage_of(result)
+    spent = Meter().usage_of(result.model_usage or {}, result.num_turns)
     return replace(spent, data=spent.data | {"by": "responder"})
 
 
