@@ -8,7 +8,7 @@ from agents.src.tasks import Asked, Event
 
 
 class ModalResponder:
-    """Implements `Responder`: the Function does all there is to do, and nobody waits for it. Only the question.s id travels."""
+    """Implements `Responder`: the Function does all there is to do, and nobody waits for it. Only the question's id travels."""
 
     def __init__(self, app: str = APP) -> None:
         self._app = app
