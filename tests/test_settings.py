@@ -1,5 +1,7 @@
 """What settings may say."""
 
+from pathlib import Path
+
 import pytest
 
 from agents.src.errors import Misconfigured
@@ -33,3 +35,29 @@ def test_programs_get_no_setting_whatever_secret_it_came_with(monkeypatch: pytes
     granted = granted_variables()
     assert not settings & granted.keys()
     assert granted["PICTURE_STORE_KEY"] == "something"
+
+
+def test_folders_to_work_in_are_those_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    monkeypatch.delenv("MODAL_INVOKE_WORKDIRS", raising=False)
+    assert read_settings().workdirs == ()
+    for said, folders in {"": (), f"{tmp_path}::{tmp_path}/a/:": (tmp_path, tmp_path / "a")}.items():
+        monkeypatch.setenv("MODAL_INVOKE_WORKDIRS", said)
+        assert read_settings().workdirs == folders
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("{0}:relative", "number 2 is not an absolute path; write it from / on, without .."),
+        ("{0}/..", "number 1 is not an absolute path"),
+        ("{0}/gone:{0}", "number 1 is not a folder that is there; make it, or leave it out"),
+        ("{0}/file", "number 1 is not a folder that is there"),
+    ],
+)
+def test_what_is_no_folder_is_named_without_its_value(tmp_path: Path, said: str, fault: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Misconfigured) as refused:
+        read_settings(MODAL_INVOKE_WORKDIRS=said.format(tmp_path))
+    assert refused.value.detail.startswith(f"MODAL_INVOKE_WORKDIRS: {fault}")
+    assert str(tmp_path) not in refused.value.detail

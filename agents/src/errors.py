@@ -3,12 +3,12 @@
     Problem
     ├── NotFound
     │   ├── UnknownSkill · UnknownTask · UnknownFile · UnknownArtifact · UnknownToken · UnknownRoute
-    │   ├── UnknownEntry · UnknownLesson · UnknownQuestion · UnknownConversation
+    │   ├── UnknownEntry · UnknownLesson · UnknownQuestion · UnknownConversation · UnknownWorkdir
     ├── Invalid
     │   ├── InvalidRequest · InvalidArguments · InvalidSkill · InvalidMemory · LooksSecret · KeyReused
     │   ├── InvalidAnswer · UnsupportedMediaType
     ├── Refused
-    │   ├── NotAuthenticated · SkillNotAllowed · StorageEmptied
+    │   ├── NotAuthenticated · SkillNotAllowed · WorkdirNotAllowed · StorageEmptied
     ├── Conflict
     │   ├── IllegalMove · AlreadyEnded · AlreadyAnswered · NameTaken
     ├── RevisionMoved · RevisionRequired
@@ -17,6 +17,7 @@
     └── TaskFailed                      how a task ends when it cannot complete
         ├── TimedOut · Interrupted · QuestionExpired · InvalidQuestion · NoCredentials · CredentialsRefused
         ├── ModelOverloaded · ModelRefused · BudgetExhausted · TurnsExhausted · ProgramFailed · ProgramRefused · EngineFailed
+        ├── WorkdirChanged
 
 A class's docstring is its title; its kebab-case name is its type. `agents/src/api/errors.py` maps classes to HTTP statuses.
 """
@@ -89,6 +90,10 @@ class UnknownConversation(NotFound):
     """There is no such conversation, or it is somebody else's."""
 
 
+class UnknownWorkdir(NotFound):
+    """There is no such folder to work in."""
+
+
 class Invalid(Problem):
     """The request cannot be carried out as it stands."""
 
@@ -135,6 +140,10 @@ class NotAuthenticated(Refused):
 
 class SkillNotAllowed(Refused):
     """The token does not allow this skill."""
+
+
+class WorkdirNotAllowed(Refused):
+    """Tasks may not work in this folder."""
 
 
 class StorageEmptied(Refused):
@@ -220,6 +229,10 @@ class QuestionExpired(TaskFailed):
 
 class InvalidQuestion(TaskFailed):
     """The skill asks what cannot be asked."""
+
+
+class WorkdirChanged(TaskFailed):
+    """The folder that the task was to work in is not what it was."""
 
 
 class NoCredentials(TaskFailed):

@@ -16,7 +16,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agents.src.errors import Misconfigured
 
@@ -52,6 +52,24 @@ RateField = Annotated[
 ]
 
 
+def parse_folders(text: str) -> tuple[Path, ...]:
+    """`/srv/a:/srv/b` → the two paths. Raises ValueError where one is not the absolute path of a folder that is there."""
+    folders = tuple(Path(part) for part in text.split(os.pathsep) if part)
+    for number, folder in enumerate(folders, 1):
+        if not folder.is_absolute() or ".." in folder.parts:
+            raise ValueError(f"number {number} is not an absolute path; write it from / on, without ..")
+        if not os.path.isdir(folder):  # noqa: PTH112  # Path.is_dir raises where a folder above it is not to be read
+            raise ValueError(f"number {number} is not a folder that is there; make it, or leave it out")
+    return folders
+
+
+FoldersField = Annotated[
+    tuple[Path, ...],
+    NoDecode,
+    BeforeValidator(lambda folders: parse_folders(folders) if isinstance(folders, str) else folders),
+]
+
+
 class Settings(BaseSettings):
     """Everything that can be configured, complete and checked, or the program does not start."""
 
@@ -66,6 +84,7 @@ class Settings(BaseSettings):
     rehearsal: Path | None = Field(None, validation_alias="MODAL_INVOKE_REHEARSAL")
     max_file_bytes: PositiveInt = Field(1 << 30, validation_alias="MODAL_INVOKE_MAX_FILE_BYTES")
     max_body_bytes: PositiveInt = Field(1 << 20, validation_alias="MODAL_INVOKE_MAX_BODY_BYTES")
+    workdirs: FoldersField = Field((), validation_alias="MODAL_INVOKE_WORKDIRS")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     max_concurrent_tasks: PositiveInt = Field(5, validation_alias="MAX_CONCURRENT_TASKS")
     task_timeout_seconds: float = Field(3600, gt=0, le=LONGEST_TIMEOUT, validation_alias="TASK_TIMEOUT_SECONDS")

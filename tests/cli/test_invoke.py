@@ -55,6 +55,8 @@ def test_a_time_limit(agents: Agents, hold: Path) -> None:
         (["echo", "hello", "--arg", "times=many"], 2, "#/args/times"),
         (["echo", "hello", "--file", "gone.txt"], 2, "--file: there is no file gone.txt."),
         (["echo", "hello", "--timeout", "1e9"], 2, "timeout: "),
+        (["echo", "hello", "--workdir", "gone"], 2, "--workdir: there is no folder gone."),
+        (["echo", "hello", "--workdir", "skills/echo/info.md"], 2, "--workdir: there is no folder skills/echo/info.md."),
         (["echo"], 2, "Missing argument"),
     ],
 )
@@ -63,6 +65,25 @@ def test_refusals(agents: Agents, words: list[str], code: int, message: str) -> 
     assert shown.exit_code == code
     assert message in shown.stderr
     assert json.loads(agents("tasks", "list", "--json").stdout) == []
+
+
+WHERE = """import json, os, pathlib
+pathlib.Path("left.txt").write_text("stays")
+pathlib.Path(os.environ["MODAL_INVOKE_OUTPUT"], "made.txt").write_text("goes")
+print(json.dumps({"type": "result", "text": os.getcwd()}))
+"""
+
+
+def test_a_folder_of_ones_own_needs_no_setting(agents: Agents, tmp_path: Path, skills_dir: Path) -> None:
+    (skills_dir / "echo" / "echo.py").write_text(WHERE)
+    project = tmp_path / "project"
+    project.mkdir()
+    (tmp_path / "link").symlink_to(project)
+    shown = agents("invoke", "echo", "hello", "--workdir", "link", "--out", "made", "--json")
+    task = json.loads(shown.stdout)
+    assert (shown.exit_code, task["result"]["text"], task["workdir"]) == (0, str(project), str(project))
+    assert [path.name for path in project.iterdir()] == ["left.txt"]
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["made.txt"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

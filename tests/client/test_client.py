@@ -28,6 +28,7 @@ def test_run_shows_the_result_on_stdout_and_progress_on_stderr(client: Client) -
 
 def test_run_submits_what_it_was_told(client: Client, server: StandIn) -> None:
     args = ["--arg", "width=640", "--arg", "name=a b", "--arg", 'tags=["x"]', "--timeout", "9", "--priority", "-1"]
+    args += ["--workdir", "/srv/project"]
     assert client("run", "planning", "-", *args, stdin="From\nstdin.").code == 0
     [seen] = server.requests("POST", "/api/skill")
     assert json.loads(seen.body) == {
@@ -37,8 +38,18 @@ def test_run_submits_what_it_was_told(client: Client, server: StandIn) -> None:
         "args": {"width": 640, "name": "a b", "tags": ["x"]},
         "timeout": 9.0,
         "priority": -1,
+        "workdir": "/srv/project",
     }
     assert seen.headers["prefer"] == "respond-async"
+
+
+def test_a_folder_of_this_machine_is_sent_as_it_is_without_links(client: Client, server: StandIn) -> None:
+    (client.home / "project").mkdir()
+    (client.home / "link").symlink_to("project")
+    for words in ("link/../link", str(client.home / "link")):
+        assert client("run", "planning", "x", "--workdir", words).code == 0
+    sent = [json.loads(seen.body)["workdir"] for seen in server.requests("POST", "/api/skill")]
+    assert sent == [str((client.home / "project").resolve()), str(client.home / "link")]
 
 
 def test_every_run_has_a_key_of_its_own_unless_one_is_given(client: Client, server: StandIn) -> None:

@@ -94,7 +94,7 @@ def at_home(open_db: OpenDb, story: Callable[[House], Awaitable[None]]) -> None:
 def test_a_task_comes_back_as_it_was_given(open_db: OpenDb) -> None:
     async def story(house: House) -> None:
         odd = {"big": 2**80, "smile": "🙂 ü", "nul": "a\0b", "deep": [{"x": None}], "half": 0.5, "": True}
-        task = a_task(args=odd, metadata=odd, priority=-3, prompt="Zeile 1\nZeile 2 🙂")
+        task = a_task(args=odd, metadata=odd, priority=-3, prompt="Zeile 1\nZeile 2 🙂", workdir="/srv/große sache")
         added = await house.store.add(task, a_brief())
         assert added.created and added.run is None
         assert added.task == replace(task, run_at=NOON)

@@ -5,6 +5,7 @@ from pathlib import Path
 from agents.src.conversations import Role, Said
 from agents.src.services.claude_earlier import EARLIER, earlier_messages
 from agents.src.services.claude_options import system_prompt_of
+from agents.src.tasks import Workspace
 from tests.building import a_brief
 from tests.services.test_claude_memory import asked
 
@@ -21,8 +22,9 @@ def test_earlier_messages_are_marked_as_such_and_none_can_pass_for_another() -> 
     )
 
 
-def test_they_stand_in_the_system_prompt_after_all_else() -> None:
-    without, with_them = (system_prompt_of(a_brief(conversation=said)) for said in ((), (ASKED, TOLD)))
+def test_they_stand_in_the_system_prompt_after_all_else(tmp_path: Path) -> None:
+    here = Workspace("1:1", tmp_path)
+    without, with_them = (system_prompt_of(a_brief(conversation=said), here) for said in ((), (ASKED, TOLD)))
     assert with_them == f"{without}\n\n{earlier_messages((ASKED, TOLD))}"
     assert EARLIER[:20] not in without
 

@@ -63,6 +63,44 @@ def test_a_rule_lets_through_what_it_says(tmp_path: Path, rule: str, tool: str, 
     assert (refusal is None) == runs
 
 
+@pytest.mark.parametrize(
+    ("rule", "tool", "path", "runs"),
+    [
+        ("Write(src/**)", "Write", "src/a", True),
+        ("Write(src/**)", "Write", "{project}/src/a", True),
+        ("Write(src/**)", "Write", "{own}/src/a", False),
+        ("Write(src/**)", "Write", "{own}/output/a", False),
+        ("Write(output/**)", "Write", "{own}/output/a", True),
+        ("Write(output/**)", "Write", "{own}/input/a", False),
+        ("Write(output/**)", "Write", "output/a", False),
+        ("Write(./output/*.md)", "Write", "{own}/output/a.md", True),
+        ("Write(./output/*.md)", "Write", "output/a.md", False),
+        ("Write(outputs/**)", "Write", "outputs/a", True),
+        ("Write(**)", "Write", "output/a", True),
+        ("Write(**)", "Write", "{own}/output/a", True),
+        ("Write(**)", "Write", "{own}/a", False),
+        ("Write(**)", "Write", "{own}", False),
+        ("Write(**)", "Write", "../a", False),
+        ("Read(**/*.md)", "Read", "{own}/input/a.md", True),
+        ("Grep(input/**)", "Grep", "{own}/input", True),
+        ("Grep(input/**)", "Grep", ".", False),
+    ],
+)
+def test_in_a_folder_of_the_callers_input_and_output_are_elsewhere(
+    tmp_path: Path, rule: str, tool: str, path: str, runs: bool
+) -> None:
+    project, own = tmp_path / "project", tmp_path / "own"
+    argument = "path" if tool == "Grep" else "file_path"
+    refusal = read_rules([rule], project, own).refusal(tool, {argument: path.format(project=project, own=own)})
+    assert (refusal is None) == runs
+    assert refusal is None or f"input and output are in {own}" in refusal
+
+
+def test_claude_code_is_told_of_both_places() -> None:
+    rules = read_rules(["Write(output/**)", "Edit(./src/**)", "Read", "Bash(git log *)"], Path("/project"), Path("/own"))
+    assert rules.allowed == ["Edit(//own/output/**)", "Edit(./src/**)", "Edit(//own/src/**)", "Read", "Bash(git log *)"]
+
+
 def test_a_tool_is_known_by_its_older_name_too(tmp_path: Path) -> None:
     rules = read_rules(["Task"], tmp_path)
     assert rules.names == ["Agent"]

@@ -9,6 +9,7 @@ import textwrap
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -104,9 +105,31 @@ def test_the_program_gets_one_document(stage: Stage) -> None:
         "files": [{"name": "clip.mov", "path": str(stage.workspace.input / "clip.mov")}],
         "input_dir": str(stage.workspace.input),
         "output_dir": str(stage.workspace.output),
+        "workdir": None,
         "run_id": stage.workspace.run_id,
         "timeout": 60,
     }
+
+
+def test_in_a_folder_of_the_callers_it_works_there_and_its_own_is_named(stage: Stage, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    stage.workspace = replace(stage.workspace, workdir=project)
+    drafts, result = stage.run(
+        """
+        open("left", "w").close()
+        open(os.path.join(os.environ["MODAL_INVOKE_OUTPUT"], "made"), "w").close()
+        names = ("MODAL_INVOKE_INPUT", "MODAL_INVOKE_OUTPUT", "HOME", "TMPDIR")
+        print(os.getcwd(), os.environ["HOME"], file=sys.stderr)
+        say(type="result", data=[json.load(sys.stdin)["workdir"], os.getcwd(), *(os.environ[name] for name in names)])
+        """
+    )
+    own = stage.workspace
+    folders = [project, project, own.input, own.output, own.folder, own.folder]
+    assert result.data == [str(folder) for folder in folders]
+    assert [path.name for path in project.iterdir()] == ["left"]
+    assert [path.name for path in own.output.iterdir()] == ["made"]
+    assert texts(drafts, EventType.STDERR) == [f"{project} workspace"]
 
 
 def test_a_program_need_not_read_its_document(stage: Stage) -> None:
@@ -132,6 +155,8 @@ def test_the_environment_is_clean(stage: Stage, monkeypatch: pytest.MonkeyPatch)
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "FONT": "Inter",
+        "MODAL_INVOKE_INPUT": str(stage.workspace.input),
+        "MODAL_INVOKE_OUTPUT": str(stage.workspace.output),
         "MODAL_INVOKE_RUN": stage.workspace.run_id,
     }
     assert folder == here

@@ -21,6 +21,7 @@ OPEN = {"/api/health", "/problems/{kind}"}
 EXAMPLES: dict[type[Problem], str] = {
     errors.NotAuthenticated: "Send `Authorization: Bearer <token>`.",
     errors.SkillNotAllowed: "This token does not allow the skill 'planning'; it allows media-processing.",
+    errors.WorkdirNotAllowed: "Tasks run in containers here, which do not see this folder. Send files with `files`.",
     errors.Refused: "Only the root token may name another `?caller=`; leave it out for your own conversations.",
     errors.NotFound: "There is no such problem; there are: already-ended, budget-exhausted, …",
     errors.UnknownSkill: 'There is no skill "planing"; did you mean planning?',
@@ -33,6 +34,7 @@ EXAMPLES: dict[type[Problem], str] = {
     errors.AlreadyAnswered: "The question was answered already, by human: SQLite",
     errors.InvalidAnswer: "choices: the question does not offer 'MySQL'; it offers 'PostgreSQL', 'SQLite'.",
     errors.UnknownConversation: "There is no conversation 'auth-system', or it is somebody else's.",
+    errors.UnknownWorkdir: "There is no such folder. Make it, or correct the path.",
     errors.NameTaken: "There is a conversation named 'auth-system' already; choose another name.",
     errors.IllegalMove: "Lesson 7 is taken, not held; it cannot become new.",
     errors.RevisionMoved: "The entry a167aa41ae7e is at revision 5f0c2d9a7b31e846 now. Look at it, then decide.",

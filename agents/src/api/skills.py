@@ -27,14 +27,16 @@ SUBMITTED: dict[int | str, dict[str, Any]] = {
     200: {"model": TaskView, "description": "The task ended in time.", "headers": TASK_HEADERS},
     202: {"model": TaskView, "description": "The task is accepted and goes on.", "headers": TASK_HEADERS | LOCATION},
     **documented(
-        *(errors.SkillNotAllowed, errors.UnknownSkill, errors.UnknownFile, errors.TooLarge, errors.UnsupportedMediaType),
-        *(errors.InvalidRequest, errors.InvalidArguments, errors.KeyReused, *EVERYWHERE),
+        *(errors.SkillNotAllowed, errors.WorkdirNotAllowed, errors.UnknownSkill, errors.UnknownFile, errors.UnknownWorkdir),
+        *(errors.TooLarge, errors.UnsupportedMediaType, errors.InvalidRequest, errors.InvalidArguments, errors.KeyReused),
+        *EVERYWHERE,
     ),
 }
 BODY = body_of(
     SkillRequest,
     planning={"skill": "planning", "task": "Create auth system plan"},
     media={"skill": "media-processing", "task": "convert clip.mov to MP4", "files": [EXAMPLE_ID]},
+    workdir={"skill": "planning", "task": "Create auth system plan", "workdir": "/srv/projects/shop"},
 )
 PREFER = Header(
     alias="Prefer",

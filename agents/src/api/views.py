@@ -103,6 +103,7 @@ class TaskView(BaseModel):
                     },
                     "caller": "root",
                     "conversation": None,
+                    "workdir": None,
                     "attempt": 1,
                     "questions": 0,
                     "priority": 0,
@@ -131,6 +132,7 @@ class TaskView(BaseModel):
     usage: Usage
     caller: str
     conversation: str | None = Field(description="The name of the conversation that it belongs to.")
+    workdir: str | None = Field(description="The server's folder that it works in; null: in one of its own.")
     attempt: int = Field(description="How many runs have begun.")
     questions: int = Field(description="How many of its questions wait for an answer.")
     priority: int
@@ -155,6 +157,7 @@ class TaskView(BaseModel):
             usage=task.usage,
             caller=task.caller,
             conversation=task.conversation,
+            workdir=task.workdir,
             attempt=task.attempt,
             questions=task.waiting,
             priority=task.priority,

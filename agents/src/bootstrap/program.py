@@ -20,6 +20,7 @@ from agents.src.services.question_store import SqlQuestionStore
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.services.token_store import SqlTokenStore
 from agents.src.services.webhooks import Webhooks
+from agents.src.services.workdirs import FolderWorkdirs, NoWorkdirs
 from agents.src.settings import Settings
 from agents.src.skills import Catalogue, Dispatcher, TokenStore
 from agents.src.tasks import (
@@ -137,7 +138,8 @@ def bootstrap(
     conversations = SqlConversationStore(db, clock)
     tokens = SqlTokenStore(db, clock)
     root = settings.state_dir
-    files = files or FolderFiles(root, root / "work", db, clock, settings.max_file_bytes)
+    workdirs = NoWorkdirs() if runner else FolderWorkdirs(settings.workdirs, root)
+    files = files or FolderFiles(root, root / "work", db, clock, settings.max_file_bytes, workdirs=workdirs)
     memory = Memory(settings, db, clock, embedded=keep is None)
     here = partial(keep_here, memory, catalogue, author)
     every = None if alone or runner else KEEP_EVERY
@@ -166,7 +168,7 @@ def bootstrap(
     chosen = runner or solo or worker
     assert chosen is not None  # one of the three, by the lines above
     limits_of_requests = (settings.task_timeout_seconds, settings.callback_private_addresses)
-    dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, *limits_of_requests)
+    dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, workdirs, *limits_of_requests)
     answering = Answering(questions, chosen)
     escalation = escalation_over(answering, store, hub, clock, responder or default_responder(settings))
     inbox, outbox = SqlInboxStore(db), SqlOutboxStore(db, hub, clock)

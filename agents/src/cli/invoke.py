@@ -35,6 +35,7 @@ def invoke(
         list[str] | None, typer.Option(metavar="K=V", help="A structured argument; V is JSON, or else text; repeatable.")
     ] = None,
     file: Annotated[list[Path] | None, typer.Option(metavar="F", help="A file to hand over; repeatable.")] = None,
+    workdir: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to work in. [default: one of its own]")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="S", help="Seconds that each attempt may take.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where artifacts go. [default: ./modal-invoke-ID]")] = None,
     as_json: AsJson = False,
@@ -45,10 +46,13 @@ def invoke(
     the task fails. If it asks something, you are asked; without a terminal, the question waits, and the exit code is 3.
     """
     args, paths = dict(pair(text) for text in arg or []), checked_files(file or [])
+    place = checked_folder(workdir) if workdir else None
 
     async def run(parts: Parts) -> Invoked:
         files = [await hand_over(parts, path) for path in paths]
-        request = request_of({"skill": skill, "task": task, "args": args, "files": tuple(files), "timeout": timeout})
+        request = request_of(
+            {"skill": skill, "task": task, "args": args, "files": tuple(files), "timeout": timeout, "workdir": place}
+        )
         return await invoked(parts, request, out, quiet=as_json)
 
     done = with_parts(with_skills, run)
@@ -102,6 +106,12 @@ def checked_files(paths: list[Path]) -> list[Path]:
         if not path.is_file():
             raise InvalidRequest(f"--file: there is no file {path}.")
     return paths
+
+
+def checked_folder(path: Path) -> str:
+    if not path.is_dir():
+        raise InvalidRequest(f"--workdir: there is no folder {path}.")
+    return str(path.resolve())
 
 
 def request_of(fields: dict[str, Any]) -> SkillRequest:

@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 from agents.src.bootstrap import Parts, bootstrap
@@ -22,8 +23,9 @@ def quiet_settings() -> Settings:
 
 
 def with_skills(settings: Settings) -> Parts:
-    """All parts; only tasks that are submitted here run here."""
-    return bootstrap(settings, alone=True, author=author())
+    """All parts; only tasks that are submitted here run here, in any folder: whoever names it is at home on this machine."""
+    anywhere = settings.model_copy(update={"workdirs": (Path("/"),)})
+    return bootstrap(anywhere, alone=True, author=author())
 
 
 def state_only(settings: Settings) -> Parts:

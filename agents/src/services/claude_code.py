@@ -94,7 +94,7 @@ class ClaudeEngine:
             if stage:
                 yield Draft(EventType.WARNING, {"code": "rehearsal", "message": announcement(stage.script)})
             program = await self._prepare(stack, stage, workspace)
-            names = names_of(workspace.folder.resolve(), program.parent.resolve())
+            names = names_of(workspace, program.parent.resolve())
             asker = Asker(talk.ask, names, talk.keep, lambda error: heard.put(Fatal(error)), likened=talk.past is None)
             options = options_of(brief, program, workspace, names, asker)
             notebook = Notebook(brief.skill, brief.memory, self.inspect)

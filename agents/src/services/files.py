@@ -11,7 +11,8 @@ from pathlib import Path
 from agents.src.clock import Clock
 from agents.src.errors import TooLarge, UnknownArtifact, UnknownFile
 from agents.src.services.database import Db
-from agents.src.tasks import Artifact, FileInfo, Run, Workspace, distinct, safe_name
+from agents.src.services.workdirs import NoWorkdirs
+from agents.src.tasks import Artifact, FileInfo, Run, Workdirs, Workspace, distinct, safe_name
 
 FLUSH = 1 << 20
 """Bytes gathered before they are written."""
@@ -22,7 +23,10 @@ async def nothing() -> None:
 
 
 class FolderFiles:
-    """`publish` makes what was written visible to other containers, `refresh` makes visible here what they published."""
+    """`publish` makes what was written visible to other containers, `refresh` makes visible here what they published.
+
+    `workdirs` are other folders that runs may work in; without, none.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class FolderFiles:
         largest: int,
         publish: Callable[[], Awaitable[None]] = nothing,
         refresh: Callable[[], Awaitable[None]] = nothing,
+        workdirs: Workdirs | None = None,
     ) -> None:
         self._files = root / "files"
         self._artifacts = root / "artifacts"
@@ -43,6 +48,7 @@ class FolderFiles:
         self._largest = largest
         self._publish = publish
         self._refresh = refresh
+        self._workdirs = workdirs or NoWorkdirs()
 
     # Files that are handed over
 
@@ -115,7 +121,8 @@ class FolderFiles:
     # Workspaces
 
     async def open(self, run: Run) -> Workspace:
-        workspace = Workspace(run.id, self._folder_of(run), run.session)
+        workdir = await self._workdirs.check(run.task.workdir) if run.task.workdir else None
+        workspace = Workspace(run.id, self._folder_of(run), run.session, workdir=workdir)
         if run.goes_on and await self._take_up(run, workspace):
             return replace(workspace, goes_on=True)
         await asyncio.to_thread(make_empty, workspace)

@@ -56,8 +56,9 @@ class ScriptEngine:
         And what `ask` raises, once the program has been ended.
         """
         folder, program = self._folder_of(brief.skill), brief.program or ""
-        names = {folder: brief.skill, workspace.folder: ".", Path(sys.prefix): "python"}
-        child = await _start(_command(folder, program), workspace.folder, self._variables(workspace))
+        own = "workspace" if workspace.workdir else "."
+        names = {folder: brief.skill, workspace.folder: own, Path(sys.prefix): "python"}
+        child = await _start(_command(folder, program), workspace.place, self._variables(workspace))
         transcript = Transcript(Notebook(brief.skill, brief.memory, self._inspect), held=brief.review, asks=brief.asks)
         running = Running(child, workspace.run_id, names, transcript, self._most_output)
         dialogue = Dialogue(ask, child.send, running.fail)
@@ -82,6 +83,8 @@ class ScriptEngine:
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             **self._environment,
+            "MODAL_INVOKE_INPUT": str(workspace.input),
+            "MODAL_INVOKE_OUTPUT": str(workspace.output),
             MARK: workspace.run_id,
         }
 
@@ -120,6 +123,7 @@ def _document(brief: Brief, workspace: Workspace) -> bytes:
             "files": [{"name": file.name, "path": str(workspace.input / file.name)} for file in brief.files],
             "input_dir": str(workspace.input),
             "output_dir": str(workspace.output),
+            "workdir": str(workspace.workdir) if workspace.workdir else None,
             "run_id": workspace.run_id,
             "timeout": brief.timeout,
         }

@@ -74,7 +74,7 @@ class SqlTaskStore:
             *(task.id, task.skill, task.prompt, task.caller, now, started.status.value),
             *(dumped(task.args), dumped(task.metadata), task.priority, started.attempt, brief.model_dump_json(), len(events) + 1),
             *(task.run_at, started.started_at, claim.worker if claim else None, claim.until if claim else None, started.session),
-            *(task.inbox, task.callback and task.callback.model_dump_json(), task.conversation),
+            *(task.inbox, task.callback and task.callback.model_dump_json(), task.conversation, task.workdir),
             *((key.key, key.fingerprint) if key else (None, None)),
         )
         rows = [event_row(event) for event in events]

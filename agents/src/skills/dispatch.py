@@ -25,6 +25,7 @@ from agents.src.tasks import (
     Runner,
     Task,
     TaskStore,
+    Workdirs,
     distinct,
 )
 
@@ -50,19 +51,22 @@ class Dispatcher:
     tokens: TokenStore
     runner: Runner
     clock: Clock
+    workdirs: Workdirs
     default_timeout: float
     private_callbacks: bool = False
 
     async def dispatch(self, request: SkillRequest, caller: Caller, task_id: str, key: str | None = None) -> Dispatched:
         """Accepts the request as a task: when this returns, the task is durable.
 
-        Raises SkillNotAllowed, UnknownSkill, InvalidArguments, InvalidRequest, UnknownFile, RateLimited, KeyReused, Unavailable.
+        Raises SkillNotAllowed, UnknownSkill, InvalidArguments, InvalidRequest, UnknownFile, WorkdirNotAllowed, UnknownWorkdir,
+        RateLimited, KeyReused, Unavailable.
         """
         allowance = await self._count(caller)
         caller.check_skill(request.skill)
         skill = self.catalogue.get(request.skill)
         check_arguments(skill, request.args)
         files = await self._files_of(request, caller) if request.files else ()
+        workdir = await self.workdirs.admit(request.workdir) if request.workdir else None
         brief = brief_for(skill, request, files, self.default_timeout)
         now = self.clock.now()
         task = Task(
@@ -78,6 +82,7 @@ class Dispatcher:
             inbox=Inbox.WAITING if request.inbox else None,
             callback=request.callback.kept(private=self.private_callbacks) if request.callback else None,
             conversation=request.conversation,
+            workdir=workdir,
         )
         fingerprint = Key(key, hashlib.sha256(request.model_dump_json().encode()).hexdigest()) if key is not None else None
         added = await self._accept(task, brief, fingerprint)

@@ -13,6 +13,7 @@ from agents.src.tasks import LONGEST_DEADLINE, SHORTEST_DEADLINE
 LARGEST_METADATA = 16 * 1024
 """Bytes of JSON."""
 MOST_FILES = 100
+LONGEST_PATH = 4096
 
 
 def plain_text(text: str) -> str:
@@ -42,7 +43,18 @@ def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def whole_path(path: str) -> str:
+    if not path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("must be an absolute path without ..")
+    return plain_text(path)
+
+
 Text = Annotated[str, AfterValidator(plain_text), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
+WholePath = Annotated[
+    str,
+    AfterValidator(whole_path),
+    Field(max_length=LONGEST_PATH, json_schema_extra={"pattern": r"^(?![^\x00]*/\.\.(/|$))/[^\x00]*$"}),
+]
 FileId = Annotated[str, Field(pattern=r"^[0-9a-hjkmnp-tv-z]{26}$")]
 JsonObject = Annotated[dict[str, Any], AfterValidator(strict_json)]
 
@@ -91,5 +103,8 @@ class SkillRequest(Frozen):
     conversation: Annotated[
         str | None,
         Field(pattern=NAME, description="The conversation that it belongs to, by name; it is made where there is none."),
+    ] = None
+    workdir: Annotated[
+        WholePath | None, Field(description="The server's folder that it works in, an absolute path; null: in one of its own.")
     ] = None
     questions: Annotated[Asking | None, Field(description="Who is asked what the task has to know, and for how long.")] = None

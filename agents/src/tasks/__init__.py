@@ -44,6 +44,7 @@ from agents.src.tasks.telling import body_of, first_paragraph, summary_of, told_
 from agents.src.tasks.tidying import Tidying
 from agents.src.tasks.turns import Expire, PassOn, TakeDefault, first_turn, next_step
 from agents.src.tasks.underway import Underway
+from agents.src.tasks.workdirs import Workdirs
 from agents.src.tasks.worker import Worker
 
 __all__ = [
@@ -132,6 +133,7 @@ __all__ = [
     "Usage",
     "Verdict",
     "Waiting",
+    "Workdirs",
     "Worker",
     "Workspace",
     "Workspaces",

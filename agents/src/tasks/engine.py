@@ -26,6 +26,13 @@ class Workspace:
     """Names the work: the same for attempts that go on with what an earlier one began."""
     goes_on: bool = False
     """Whether this is the folder as an earlier attempt left it when it was parked."""
+    workdir: Path | None = None
+    """Where the work is done, if not in `folder`. It is the caller's: nothing in it is removed or collected."""
+
+    @property
+    def place(self) -> Path:
+        """Where the run's processes work."""
+        return self.workdir or self.folder
 
     @property
     def input(self) -> Path:
@@ -63,7 +70,7 @@ class Workspaces(Protocol):
     async def open(self, run: Run) -> Workspace:
         """An empty folder with the files of the brief in `input/`; the folder as it was, for a run that goes on and has one.
 
-        Raises UnknownFile where a file is gone.
+        Raises UnknownFile where a file is gone, WorkdirChanged where the folder to work in is not as it was.
         """
 
     async def set_aside(self, run: Run) -> None:

@@ -151,7 +151,8 @@ class Execution:
         try:
             workspace = await workspaces.open(self.run)
         except Problem as error:
-            return after_failure(self.run, EngineFailed(error.detail), self._tools.clock.now())
+            failure = error if isinstance(error, TaskFailed) else EngineFailed(error.detail)
+            return after_failure(self.run, failure, self._tools.clock.now())
         try:
             ending = await self._run(engine, workspace, lambda: workspaces.collect(self.run, workspace))
             if ending.status is Status.INPUT_REQUIRED and engine.goes_on:

@@ -145,6 +145,8 @@ class Task:
     callback: Callback | None = None
     conversation: str | None = None
     """The name of the conversation that it belongs to."""
+    workdir: str | None = None
+    """The folder of this machine that it works in, as its caller was allowed to; None: in one of its own."""
 
     def to(self, status: Status, **changes: Any) -> Self:
         """The task after a move to `status`; IllegalMove where the table of moves has no such move."""

@@ -58,6 +58,7 @@ def told_of_task(task: Task) -> dict[str, Any]:
         "usage": task.usage.model_dump(mode="json"),
         "caller": task.caller,
         "conversation": task.conversation,
+        "workdir": task.workdir,
         "attempt": task.attempt,
         "questions": task.waiting,
         "priority": task.priority,

@@ -96,6 +96,12 @@ def declare_run(sub: Any) -> None:
     run.add_argument(
         "--arg", dest="args", metavar="K=V", type=pair, action="append", help="an argument; V is JSON, or else text; repeatable"
     )
+    run.add_argument(
+        "--workdir",
+        metavar="DIR",
+        type=whole,
+        help="the folder to work in; the server must be on this machine, and allow it",
+    )
     run.add_argument("--timeout", metavar="SECONDS", type=seconds, help="the time limit of each attempt")
     run.add_argument("--priority", metavar="N", type=int, help="higher runs sooner (default 0)")
     run.add_argument(
@@ -208,6 +214,12 @@ def file(text: str) -> Path:
     if not os.access(path, os.R_OK):
         raise argparse.ArgumentTypeError(f"{text} cannot be read")
     return path
+
+
+def whole(text: str) -> str:
+    """An absolute path is the server's affair; what else is written is a folder of this machine, as it is without links."""
+    path = Path(text)
+    return text if path.is_absolute() else str(path.resolve())
 
 
 def pair(text: str) -> tuple[str, object]:
