@@ -84,6 +84,7 @@ def test_a_folder_of_ones_own_needs_no_setting(agents: Agents, tmp_path: Path, s
     assert (shown.exit_code, task["result"]["text"], task["workdir"]) == (0, str(project), str(project))
     assert [path.name for path in project.iterdir()] == ["left.txt"]
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["made.txt"]
+    assert f"workdir   {project}\n" in agents("tasks", "show", task["id"]).stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -126,6 +126,7 @@ def print_task(task: Task, questions: tuple[Asked, ...]) -> None:
             ("id", task.id),
             ("skill", task.skill),
             ("task", task.prompt),
+            ("workdir", task.workdir or ""),
             ("caller", task.caller),
             ("status", outcome(task)),
             ("attempt", str(task.attempt or "")),

@@ -127,6 +127,7 @@ def show(server: Server, args: Namespace, _: Screen) -> Exit:
         ("id", task["id"]),
         ("skill", task["skill"]),
         ("task", task["task"]),
+        ("workdir", str(task.get("workdir") or "")),
         ("status", outcome(task).rstrip(".")),
         ("attempt", str(task.get("attempt") or "")),
         *((moment, str(task.get(f"{moment}_at") or "")) for moment in ("created", "started", "finished")),
