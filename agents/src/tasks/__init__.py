@@ -36,6 +36,7 @@ from agents.src.tasks.run import Claim, Ending, Run, cancelled, failed, parked
 from agents.src.tasks.runner import Calls, Runner
 from agents.src.tasks.schedule import Reply, Verdict, seconds_of, verdict
 from agents.src.tasks.solo import Solo
+from agents.src.tasks.steering import Steering, SteeringStore, check_pause, check_resume, check_say
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Callback, Failure, Inbox, Result, Status, Task, Usage
@@ -43,6 +44,7 @@ from agents.src.tasks.telling import body_of, first_paragraph, summary_of, told_
 from agents.src.tasks.tidying import Tidying
 from agents.src.tasks.turns import Expire, PassOn, TakeDefault, first_turn, next_step
 from agents.src.tasks.underway import Underway
+from agents.src.tasks.wishes import Wishes
 from agents.src.tasks.worker import Worker
 
 __all__ = [
@@ -117,6 +119,8 @@ __all__ = [
     "Runner",
     "Solo",
     "Status",
+    "Steering",
+    "SteeringStore",
     "Stop",
     "TakeDefault",
     "Task",
@@ -130,6 +134,7 @@ __all__ = [
     "Usage",
     "Verdict",
     "Waiting",
+    "Wishes",
     "Worker",
     "Workspace",
     "Workspaces",
@@ -137,6 +142,9 @@ __all__ = [
     "body_of",
     "call_of",
     "cancelled",
+    "check_pause",
+    "check_resume",
+    "check_say",
     "distinct",
     "ended_within",
     "failed",
