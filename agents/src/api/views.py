@@ -105,6 +105,7 @@ class TaskView(BaseModel):
                     "conversation": None,
                     "attempt": 1,
                     "questions": 0,
+                    "paused": False,
                     "priority": 0,
                     "metadata": {},
                     "created_at": "2026-01-31T09:30:00.123Z",
@@ -133,6 +134,9 @@ class TaskView(BaseModel):
     conversation: str | None = Field(description="The name of the conversation that it belongs to.")
     attempt: int = Field(description="How many runs have begun.")
     questions: int = Field(description="How many of its questions wait for an answer.")
+    paused: bool = Field(
+        description="Whether its caller has it stand still; while a run makes way, the status is not changed yet."
+    )
     priority: int
     metadata: dict[str, Any]
     created_at: Moment
@@ -157,6 +161,7 @@ class TaskView(BaseModel):
             conversation=task.conversation,
             attempt=task.attempt,
             questions=task.waiting,
+            paused=task.paused,
             priority=task.priority,
             metadata=task.metadata,
             created_at=iso(task.created_at),

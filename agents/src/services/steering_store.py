@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+from pydantic_core import from_json
+
 from agents.src.clock import Clock
 from agents.src.errors import UnknownTask
 from agents.src.services.database import Db, Tx
 from agents.src.services.task_log import Change, recorded
 from agents.src.services.task_rows import run_of, task_of
-from agents.src.services.task_sql import COLUMNS, WIDTH
+from agents.src.services.task_sql import COLUMNS, SAID, WIDTH
 from agents.src.tasks import Brief, Draft, EventType, Hub, Task, check_pause, check_resume, check_say
 
 # Locked: between this and the change that follows from it, nobody takes the task or lets go of it.
@@ -56,14 +58,17 @@ class SqlSteeringStore:
 
         return await self._changed(work)
 
-    async def say(self, task_id: str, text: str, by: str) -> Task:
-        now = self._clock.now()
+    async def say(self, task_id: str, text: str, by: str, key: str | None = None) -> Task:
+        now, named = self._clock.now(), {"key": key} if key else {}
 
         def work(tx: Tx) -> Change:
             task, brief, held, closing = look(tx, task_id)
+            if key and any(from_json(data).get("key") == key for (data,) in tx.run(SAID, task_id)):
+                return task, ()
             check_say(task, brief, closing=held and closing)
             row = tx.run(SAY, task_id)[0]
-            return recorded(tx, row, Draft(EventType.SAID, {"text": text, "by": by, "number": task_of(row).said}), now)
+            data = {"text": text, "by": by, "number": task_of(row).said, **named}
+            return recorded(tx, row, Draft(EventType.SAID, data), now)
 
         return await self._changed(work)
 

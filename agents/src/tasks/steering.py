@@ -25,8 +25,8 @@ class SteeringStore(Protocol):
     async def resume(self, task_id: str) -> Task:
         """Back into the queue, unless the task waits for answers, or a run is still about to make way."""
 
-    async def say(self, task_id: str, text: str, by: str) -> Task:
-        """A message to the task; `by` is the name of who says it."""
+    async def say(self, task_id: str, text: str, by: str, key: str | None = None) -> Task:
+        """A message to the task; `by` is the name of who says it. Under the same key, it is said once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class Steering:
         await get_going(self.runner, task)
         return task
 
-    async def say(self, task_id: str, text: str, by: str) -> Task:
+    async def say(self, task_id: str, text: str, by: str, key: str | None = None) -> Task:
         """The task as it stands then. Raises UnknownTask, AlreadyEnded, CannotSay, InvalidRequest."""
         if not text.strip():
             raise InvalidRequest("text: is empty; write what is to be said.")
         if len(text) > LONGEST_TEXT:
             raise InvalidRequest(f"text: has {len(text):,} characters; at most {LONGEST_TEXT:,} can be said at once.")
-        return await self.store.say(task_id, text, by)
+        return await self.store.say(task_id, text, by, key)
 
 
 def check_pause(task: Task, brief: Brief, *, held: bool) -> None:
