@@ -3,6 +3,7 @@
 import pytest
 
 from tests.api.house import House, problem, story, submit
+from tests.building import eventually
 
 NOBODY = "0" * 26
 
@@ -170,7 +171,7 @@ async def test_an_empty_message_is_refused(house: House) -> None:
 @story()
 async def test_a_program_that_runs_is_neither_paused_nor_spoken_to(house: House) -> None:
     task_id = (await submit(house.client, "hold", "writing", Prefer="respond-async")).json()["id"]
-    await house.scene.holding.wait()
+    await eventually(lambda: runs(house, task_id))
     problem(await house.client.post(f"/api/tasks/{task_id}/pause"), 409, "cannot-pause")
     problem(await house.client.post(f"/api/tasks/{task_id}/messages", json={"text": "More."}), 409, "cannot-say")
 
@@ -178,10 +179,14 @@ async def test_a_program_that_runs_is_neither_paused_nor_spoken_to(house: House)
 @pytest.mark.parametrize("verb", ["pause", "resume", "messages"])
 @story()
 async def test_nobody_steers_what_has_ended_or_is_somebody_elses(house: House, verb: str) -> None:
-    body = {"json": {"text": "More."}} if verb == "messages" else {}
+    body = {"text": "More."}  # what only has a verb passes it over
     done = (await submit(house.client)).json()["id"]
-    ended = await house.client.post(f"/api/tasks/{done}/{verb}", **body)
+    ended = await house.client.post(f"/api/tasks/{done}/{verb}", json=body)
     assert problem(ended, 409, "already-ended")["task_status"] == "completed"
     mine, guest = await house.held(), await house.guest()
-    problem(await guest.post(f"/api/tasks/{mine}/{verb}", **body), 404, "unknown-task")
-    problem(await house.client.post(f"/api/tasks/{NOBODY}/{verb}", **body), 404, "unknown-task")
+    problem(await guest.post(f"/api/tasks/{mine}/{verb}", json=body), 404, "unknown-task")
+    problem(await house.client.post(f"/api/tasks/{NOBODY}/{verb}", json=body), 404, "unknown-task")
+
+
+async def runs(house: House, task_id: str) -> bool:
+    return bool((await house.client.get(f"/api/tasks/{task_id}")).json()["status"] == "running")
