@@ -383,7 +383,10 @@ class Life(RuleBasedStateMachine):
     # Their callers
 
     def some_task(self, which: int) -> tuple[str, Expected]:
-        task_id = list(self.known)[-1 - which % len(self.known)]
+        """Rather one that a run holds and that can be spoken to."""
+        task_id = sorted(self.known, key=lambda each: (bool(self.known[each].holder and self.known[each].converses), each))[
+            -1 - which % len(self.known)
+        ]
         return task_id, self.known[task_id]
 
     def refused(self, asking: Coroutine[Any, Any, Task], kind: type[Problem]) -> None:
