@@ -10,7 +10,7 @@
     ├── Refused
     │   ├── NotAuthenticated · SkillNotAllowed · WorkdirNotAllowed · StorageEmptied
     ├── Conflict
-    │   ├── IllegalMove · AlreadyEnded · AlreadyAnswered · NameTaken
+    │   ├── IllegalMove · AlreadyEnded · AlreadyAnswered · NameTaken · CannotPause · NotPaused · CannotSay
     ├── RevisionMoved · RevisionRequired
     ├── TooLarge · RateLimited · MethodNotAllowed · UnsatisfiableRange
     ├── Misconfigured · Unavailable · InternalError
@@ -164,6 +164,18 @@ class AlreadyEnded(Conflict):
 
 class AlreadyAnswered(Conflict):
     """The question no longer waits for an answer."""
+
+
+class CannotPause(Conflict):
+    """The task cannot be paused now."""
+
+
+class NotPaused(Conflict):
+    """The task is not paused."""
+
+
+class CannotSay(Conflict):
+    """The task takes no messages."""
 
 
 class NameTaken(Conflict):

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.api.house import House, problem, story, submit
+from tests.building import eventually
 
 NOBODY = "0" * 26
 
@@ -122,3 +123,70 @@ async def test_the_catalogue_shows_what_a_caller_needs(house: House) -> None:
     assert one["arguments"]["required"] == ["width"]
     assert (listed["items"][0]["timeout"], one["timeout"]) == (600, 3600)
     assert "planning" in problem(await house.client.get("/api/skills/plannin"), 404, "unknown-skill")["detail"]
+
+
+# Steering
+
+
+@story(max_concurrent_tasks=1)
+async def test_a_queued_task_is_paused_told_more_and_resumed(house: House) -> None:
+    await house.held()
+    path = f"/api/tasks/{await house.held()}"
+    for _ in range(2):
+        answer = await house.client.post(f"{path}/pause")
+        assert (answer.status_code, answer.json()["status"], answer.json()["paused"]) == (202, "input_required", True)
+    said = await house.client.post(f"{path}/messages", json={"text": "Use passkeys."})
+    assert said.status_code == 202
+    resumed = await house.client.post(f"{path}/resume")
+    assert (resumed.status_code, resumed.json()["status"], resumed.json()["paused"]) == (202, "queued", False)
+    problem(await house.client.post(f"{path}/resume"), 409, "not-paused")
+
+
+@story()
+async def test_a_message_that_is_sent_again_under_its_key_is_taken_once(house: House) -> None:
+    task_id = await house.held()
+    for key in ('"a"', '"a"', '"b"'):
+        sent = {"Idempotency-Key": key}
+        answer = await house.client.post(f"/api/tasks/{task_id}/messages", json={"text": "More."}, headers=sent)
+        assert answer.status_code == 202
+    house.scene.go.set()
+    await house.ended(task_id)
+    events = (await house.client.get(f"/api/tasks/{task_id}/events")).text
+    assert events.count("event: said") == 2
+
+
+@pytest.mark.parametrize("body", [{}, {"text": ""}, {"text": "x" * 16_001}, {"text": "x", "more": 1}])
+@story()
+async def test_a_message_of_another_form_is_refused(house: House, body: dict[str, object]) -> None:
+    task_id = await house.held()
+    problem(await house.client.post(f"/api/tasks/{task_id}/messages", json=body), 422, "invalid-request")
+
+
+@story()
+async def test_an_empty_message_is_refused(house: House) -> None:
+    task_id = await house.held()
+    problem(await house.client.post(f"/api/tasks/{task_id}/messages", json={"text": " \n"}), 422, "invalid-request")
+
+
+@story()
+async def test_a_program_that_runs_is_neither_paused_nor_spoken_to(house: House) -> None:
+    task_id = (await submit(house.client, "hold", "writing", Prefer="respond-async")).json()["id"]
+    await eventually(lambda: runs(house, task_id))
+    problem(await house.client.post(f"/api/tasks/{task_id}/pause"), 409, "cannot-pause")
+    problem(await house.client.post(f"/api/tasks/{task_id}/messages", json={"text": "More."}), 409, "cannot-say")
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "messages"])
+@story()
+async def test_nobody_steers_what_has_ended_or_is_somebody_elses(house: House, verb: str) -> None:
+    body = {"text": "More."}  # what only has a verb passes it over
+    done = (await submit(house.client)).json()["id"]
+    ended = await house.client.post(f"/api/tasks/{done}/{verb}", json=body)
+    assert problem(ended, 409, "already-ended")["task_status"] == "completed"
+    mine, guest = await house.held(), await house.guest()
+    problem(await guest.post(f"/api/tasks/{mine}/{verb}", json=body), 404, "unknown-task")
+    problem(await house.client.post(f"/api/tasks/{NOBODY}/{verb}", json=body), 404, "unknown-task")
+
+
+async def runs(house: House, task_id: str) -> bool:
+    return bool((await house.client.get(f"/api/tasks/{task_id}")).json()["status"] == "running")

@@ -1,5 +1,6 @@
 """`agents tasks`: the same database, with and without a server."""
 
+import asyncio
 import json
 import os
 import pty
@@ -9,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from agents.src.services.database import open_database
+from agents.src.tasks import Claim, Question, QuestionRules, parked
+from tests.building import a_brief, a_task
 from tests.cli.conftest import Agents
 from tests.cli.processes import COMMAND, ROOT, closing, ended, start
+from tests.contracts.test_task_store import a_house
 
 Popen = subprocess.Popen[str]
 
@@ -102,3 +107,35 @@ def begun(process: Popen) -> None:
     """Waits for the first word of the skill's program."""
     assert process.stderr is not None
     assert "begins" in [process.stderr.readline() for _ in range(2)][-1]
+
+
+@pytest.fixture
+def parked_task(surroundings: dict[str, str], tmp_path: Path) -> str:  # the state's place
+    """The id of a task of the claude engine that waits for an answer."""
+
+    async def work() -> str:
+        house = a_house(open_database(None, tmp_path / "state"))
+        try:
+            run = (await house.store.add(a_task(), a_brief(engine="claude"), claim=Claim("w", 4e9))).run
+            assert run
+            await house.questions.ask(run, "k", Question(text="Which?"), QuestionRules())
+            return (await house.store.settle(run, parked())).id
+        finally:
+            await house.db.close()
+
+    return asyncio.run(work())
+
+
+def test_pause_say_and_resume(agents: Agents, parked_task: str) -> None:
+    paused = agents("tasks", "pause", parked_task[-9:])
+    assert (paused.exit_code, paused.stdout) == (0, f"Task {parked_task} is paused.\n")
+    assert "status    input_required, paused" in agents("tasks", "show", parked_task).stdout
+    assert agents("tasks", "say", parked_task, "Leave it.").stdout == f"Said to task {parked_task}.\n"
+    resumed = agents("tasks", "resume", parked_task)
+    assert resumed.stdout == f"Task {parked_task} is resumed.\n"
+    assert "It waits for 1 answer" in resumed.stderr
+    again = agents("tasks", "resume", parked_task)
+    assert (again.exit_code, "nobody has paused it" in again.stderr) == (1, True)
+    assert agents("tasks", "say", parked_task, " ").exit_code == 2
+    document = json.loads(agents("tasks", "pause", parked_task, "--json").stdout)
+    assert (document["paused"], document["status"]) == (True, "input_required")

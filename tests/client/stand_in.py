@@ -104,6 +104,7 @@ class StandIn:
             "id": task_id, "skill": body["skill"], "task": body["task"], "args": body.get("args", {}), "status": "running",
             "result": None, "error": None, "usage": USAGE, "caller": "root", "attempt": 1, "priority": body.get("priority", 0),
             "metadata": {}, "created_at": NOW, "started_at": NOW, "finished_at": None,
+            "paused": False,
         }  # fmt: skip
 
     def settle(self, task: Json) -> None:
@@ -122,6 +123,17 @@ class StandIn:
         with self.changed:
             task["status"] = "cancelled"
             self.changed.notify_all()
+
+    def steer(self, task: Json, verb: str) -> tuple[int, Json]:
+        with self.changed:
+            if verb == "pause":
+                task.update(status="input_required", paused=True)
+            elif verb == "resume" and not task["paused"]:
+                return 409, {"title": "The task is not paused.", "detail": "Nobody has paused it."}
+            elif verb == "resume":
+                task.update(status="running", paused=False)
+            self.changed.notify_all()
+        return 202, task
 
     def ask(self, task: Json, question: Json) -> Json:
         """A question of a task, as the server shows it."""
@@ -149,6 +161,8 @@ class StandIn:
             if kind == "question_asked" and not any(asked["task"]["id"] == task["id"] for asked in self.questions.values()):
                 self.ask(task, data)
                 task["status"] = "input_required"
+            if kind == "paused" and not self.requests("POST", f"/api/tasks/{task['id']}/resume"):
+                self.steer(task, "pause")
             yield seq, kind, data
             with self.changed:
                 self.changed.wait_for(lambda: self.closing or task["status"] != "input_required")
@@ -220,6 +234,8 @@ class Handler(BaseHTTPRequestHandler):
     def _room(self, seen: Seen, parts: list[str]) -> tuple[int, Json]:
         if parts[0] == "memory":
             return self._memory(seen)
+        if parts[-1] in ("pause", "resume", "messages"):
+            return self.stand_in.steer(self.stand_in.tasks[parts[1]], parts[-1])
         return self._asked(seen, parts) if parts[0] in ("questions", "inbox") else self._document(seen, parts)
 
     def _document(self, seen: Seen, parts: list[str]) -> tuple[int, Json]:

@@ -24,6 +24,7 @@ from agents.src.tasks import (
     Status,
     Turn,
     Usage,
+    Wishes,
     parked,
 )
 from agents.src.tasks.run import completed
@@ -58,7 +59,7 @@ def test_a_task_waits_while_a_run_holds_it(open_db: OpenDb) -> None:
         [event] = (await house.store.events(task.id, 2, 10))[:1]
         assert (event.type, event.data["id"], event.data["to"]) == (EventType.QUESTION_ASKED, asked.id, "caller")
         assert event.data["choices"][0] == {"label": "Postgres", "description": "A server."}
-        assert await house.store.renew(MINE, [run.id]) == {run.id: False}  # it holds its lease all the while
+        assert await house.store.renew(MINE, [run.id]) == {run.id: Wishes()}  # it holds its lease all the while
         answered, after = await house.questions.answer(asked.id, POSTGRES)
         assert (answered.state, answered.answer, answered.due_at) == (QuestionState.ANSWERED, POSTGRES, None)
         assert (after.status, after.waiting, after.resumed) == (Status.RUNNING, 0, 0)
@@ -79,10 +80,10 @@ def test_a_parked_task_goes_on_in_another_run_once_it_is_answered(open_db: OpenD
                 await writing
         [asked] = (await house.questions.page(QuestionFilter(task_id=run.task.id), None, 10)).items
         _, task = await house.questions.answer(asked.id, POSTGRES)
-        assert (task.status, task.resumed, task.run_at) == (Status.QUEUED, 1, NOON)
+        assert (task.status, task.resumed, task.run_at) == (Status.QUEUED, 0, NOON)
         again = await house.store.claim_one(run.task.id, THEIRS)
         assert again and again.goes_on and again.session == run.id
-        assert (again.task.attempt, again.task.session) == (2, 1)
+        assert (again.task.attempt, again.task.session, again.task.resumed) == (2, 1, 1)
         started = (await house.store.events(task.id, 0, 10))[-1]
         assert started.data == {"attempt": 2, "goes_on": True}
         # Asked again under its own name, it has its answer at once, and nothing is told anew.
@@ -98,7 +99,7 @@ def test_an_answer_that_comes_before_the_run_is_parked_puts_it_into_the_queue(op
         asked = await house.questions.ask(run, "k1", WHICH, RULES)
         await house.questions.answer(asked.id, POSTGRES)
         task = await house.store.settle(run, parked())
-        assert (task.status, task.resumed, task.session) == (Status.QUEUED, 1, 1)
+        assert (task.status, task.session) == (Status.QUEUED, 1)
 
     at_home(open_db, story)
 
@@ -116,7 +117,7 @@ def test_only_the_last_of_several_answers_lets_a_task_go_on(open_db: OpenDb) -> 
         )
         assert sorted(task.waiting for _, task in both) == [0, 1]
         task = await house.store.get(run.task.id)
-        assert (task.status, task.waiting, task.resumed) == (Status.QUEUED, 0, 1)
+        assert (task.status, task.waiting) == (Status.QUEUED, 0)
 
     at_home(open_db, story)
 
@@ -210,7 +211,7 @@ def test_a_held_task_that_is_cancelled_is_told_to_end(open_db: OpenDb) -> None:
         await house.questions.ask(run, "k1", WHICH, RULES)
         task = await house.store.request_cancel(run.task.id)
         assert (task.status, task.finished_at) == (Status.INPUT_REQUIRED, None)
-        assert await house.store.cancellations("worker-1") == {run.id}
+        assert await house.store.wishes("worker-1") == {run.id: Wishes(cancel=True)}
         assert (await house.store.settle(run, parked())).status is Status.CANCELLED
 
     at_home(open_db, story)

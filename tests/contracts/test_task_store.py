@@ -32,6 +32,7 @@ from agents.src.tasks import (
     Task,
     TaskFilter,
     Usage,
+    Wishes,
     cancelled,
     parked,
     remembered,
@@ -516,14 +517,14 @@ def test_cancelling_what_waits_ends_it(open_db: OpenDb) -> None:
 def test_cancelling_what_runs_tells_its_worker_once(open_db: OpenDb) -> None:
     async def story(house: House) -> None:
         run, other = await house.run(), await house.run()
-        assert await house.store.renew(MINE, [run.id, other.id]) == {run.id: False, other.id: False}
+        assert await house.store.renew(MINE, [run.id, other.id]) == {run.id: Wishes(), other.id: Wishes()}
         for _ in range(3):
             task = await house.store.request_cancel(run.task.id)
             assert (task.status, task.cancel_requested) == (Status.RUNNING, True)
         assert [kind for _, kind in await house.log(run.task.id)].count(EventType.CANCEL_REQUESTED) == 1
-        assert await house.store.cancellations("worker-1") == {run.id}
-        assert await house.store.cancellations("worker-2") == frozenset()
-        assert await house.store.renew(MINE, [run.id, other.id]) == {run.id: True, other.id: False}
+        assert await house.store.wishes("worker-1") == {run.id: Wishes(cancel=True)}
+        assert await house.store.wishes("worker-2") == {}
+        assert await house.store.renew(MINE, [run.id, other.id]) == {run.id: Wishes(cancel=True), other.id: Wishes()}
 
     at_home(open_db, story)
 
@@ -574,7 +575,7 @@ def test_leases_are_renewed_only_for_the_runs_that_are_named(open_db: OpenDb) ->
         kept, unsettled, foreign = await house.run(), await house.run(), await house.run(THEIRS)
         house.clock.time = NOON + 15
         held = await house.store.renew(Claim("worker-1", NOON + 35), [kept.id, foreign.id])
-        assert held == {kept.id: False}
+        assert held == {kept.id: Wishes()}
         house.clock.time = NOON + 21
         assert {run.id for run in await house.store.abandoned([])} == {unsettled.id, foreign.id}
         assert await house.store.workers() == {"worker-1", "worker-2"}
@@ -588,7 +589,7 @@ def test_a_renewal_tells_of_the_attempt_that_holds_the_lease(open_db: OpenDb) ->
         await house.store.settle(stale, again_at(NOON))
         fresh = await house.store.claim_one(stale.task.id, MINE)
         assert fresh
-        assert await house.store.renew(MINE, [stale.id]) == {fresh.id: False}
+        assert await house.store.renew(MINE, [stale.id]) == {fresh.id: Wishes()}
 
     at_home(open_db, story)
 

@@ -1,4 +1,4 @@
-"""Tasks ask, people answer or do not, workers die, time passes, in any order; and what must be true whatever happens.
+"""Tasks ask, people answer, pause and talk to them or do not, workers die, time passes, in any order; and what must be true.
 
 python -m tests.rooms.life_of_questions --examples 20000 [--seed 1] [--steps 30] [--processes 2]
 """
@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from agents.src.errors import AlreadyAnswered, AlreadyEnded, EngineFailed
+from agents.src.errors import AlreadyAnswered, AlreadyEnded, CannotPause, CannotSay, EngineFailed, NotPaused, Problem
 from agents.src.services.question_store import SqlQuestionStore
+from agents.src.services.steering_store import SqlSteeringStore
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.tasks import (
     Action,
@@ -45,14 +46,17 @@ from agents.src.tasks import (
     Retries,
     Run,
     Status,
+    Steering,
     Task,
     Turn,
     Usage,
+    Wishes,
     cancelled,
     parked,
 )
 from agents.src.tasks.asking import answer_of
 from agents.src.tasks.event import TERMINAL
+from agents.src.tasks.hearing import Hearing
 from agents.src.tasks.policy import after_failure
 from agents.src.tasks.run import completed
 from agents.src.tasks.task import MOVES
@@ -88,6 +92,15 @@ class Expected:
     lease_until: float = 0.0
     run_at: float = NOON
     cancel_requested: bool = False
+    converses: bool = False
+    paused: bool = False
+    closing: bool = False
+    """Whether the run that holds it takes no more messages."""
+    session: bool = False
+    """Whether the next attempt goes on with what an earlier one began."""
+    said: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """What the conversation that is gone on with has heard."""
     questions: dict[str, Known] = field(default_factory=dict)
     """By their keys."""
     ended: Task | None = None
@@ -99,13 +112,29 @@ class Expected:
     def goes_on(self, now: float) -> None:
         """After the last answer."""
         if self.status is Status.INPUT_REQUIRED and not self.waiting:
-            self.status = Status.RUNNING if self.holder else Status.QUEUED
-            if not self.holder:
-                self.run_at, self.resumed = now, self.resumed + 1
+            if self.holder:
+                self.status = Status.RUNNING
+            else:
+                self.run_at = now
+                self.status = Status.INPUT_REQUIRED if self.paused else Status.QUEUED
+
+    def begins_anew(self) -> None:
+        self.session, self.kept = False, []
+
+    def ends(self, status: Status) -> None:
+        self.status, self.paused = status, False
 
     def withdraws(self) -> None:
         for known in self.waiting:
             known.state = QuestionState.WITHDRAWN
+
+
+@dataclass
+class Ear:
+    """What one run has heard, as its engine is given it."""
+
+    hearing: Hearing
+    texts: list[str]
 
 
 class Oracle:
@@ -131,6 +160,7 @@ class Life(RuleBasedStateMachine):
         self.tasks = SqlTaskStore(self.db, hub, self.clock)
         self.questions = SqlQuestionStore(self.db, hub, self.clock)
         self.answering = Answering(self.questions, Nowhere())
+        self.steering = Steering(SqlSteeringStore(self.db, hub, self.clock), Nowhere())
         self.oracle = Oracle()
         self.oracle.human_there, self.oracle.knows = human, responder == "knows"
         self.has_responder = responder != "none"
@@ -138,8 +168,9 @@ class Life(RuleBasedStateMachine):
         self.escalation = Escalation(self.answering, self.tasks, hub, self.clock, self.oracle, oracle)
         self.known: dict[str, Expected] = {}
         self.runs: list[Run] = []
+        self.ears: dict[str, Ear] = {}
         for retries in range(2):
-            self.submit(OnCrash.REQUEUE, retries)
+            self.submit(OnCrash.REQUEUE, retries, converses=bool(retries))
         self.claim("ant", 1)
 
     def teardown(self) -> None:
@@ -165,8 +196,15 @@ class Life(RuleBasedStateMachine):
         task = self.known[run.task.id]
         task.status, task.attempt, task.holder = Status.RUNNING, task.attempt + 1, run.worker
         task.lease_until = self.clock.time + LEASE
+        assert not task.paused, "what is paused does not run"
+        assert run.goes_on is task.session
+        task.resumed += task.session
+        task.session, task.closing = True, False
         assert (run.task.attempt, run.task.resumed) == (task.attempt, task.resumed)
         self.runs.append(run)
+        hearing = Hearing(lambda after: self.tasks.said(run.task.id, after), run.task.said)
+        before = run.task.heard if run.goes_on else 0
+        self.ears[run.id] = Ear(hearing, [*(task.kept if run.goes_on else []), *self.do(hearing.so_far())[before:]])
         for known in task.questions.values():
             if known.answer:  # what was answered is there for whoever asks again
                 again = self.do(self.questions.ask(run, known.asked.key, known.asked.question, QuestionRules()))
@@ -175,12 +213,13 @@ class Life(RuleBasedStateMachine):
 
     # What happens to tasks
 
-    @rule(on_crash=st.sampled_from(OnCrash), retries=st.integers(0, 2))
-    def submit(self, on_crash: OnCrash, retries: int) -> None:
+    @rule(on_crash=st.sampled_from(OnCrash), retries=st.integers(0, 2), converses=st.booleans())
+    def submit(self, on_crash: OnCrash, retries: int, *, converses: bool) -> None:
         task = a_task(created_at=self.clock.time)
-        brief = a_brief(on_crash=on_crash, retries=Retries(max_retries=retries, initial_delay=5.0))
+        engine = "claude" if converses else "script"
+        brief = a_brief(engine=engine, on_crash=on_crash, retries=Retries(max_retries=retries, initial_delay=5.0))
         self.do(self.tasks.add(task, brief))
-        self.known[task.id] = Expected(run_at=self.clock.time)
+        self.known[task.id] = Expected(run_at=self.clock.time, converses=converses)
 
     @precondition(lambda self: any(task.status is Status.QUEUED for task in self.known.values()))
     @rule(worker=st.sampled_from(WORKERS), limit=st.integers(1, 3))
@@ -225,6 +264,7 @@ class Life(RuleBasedStateMachine):
                 self.do(asking)
             return
         asked = self.do(asking)
+        task.kept = list(self.ears[run.id].texts)  # before it asks, an engine keeps what it needs to go on
         HAPPENED["questions"] += 1
         if key in task.questions:
             assert (asked.id, asked.state) == (task.questions[key].asked.id, task.questions[key].state)
@@ -233,11 +273,13 @@ class Life(RuleBasedStateMachine):
         task.status = Status.INPUT_REQUIRED
 
     @precondition(lambda self: self.runs)
-    @rule(which=st.integers(0, 5), how=st.sampled_from(["park", "park", "park", "complete", "fail", "cancel"]))
+    @rule(which=st.integers(0, 5), how=st.sampled_from(["park", "park", "park", "complete", "close", "fail", "cancel"]))
     def settle(self, which: int, how: str) -> None:
         run = self.some_run(which)
+        if how in ("complete", "close") and (not self.may_complete(run) or how == "close"):
+            return
         endings: dict[str, Ending] = {
-            "park": parked(),
+            "park": parked(self.ears[run.id].hearing.given),
             "complete": completed(Result(text="Done.")),
             "fail": after_failure(run, EngineFailed("No."), self.clock.time),
             "cancel": cancelled(),
@@ -248,19 +290,46 @@ class Life(RuleBasedStateMachine):
                 self.do(settling)
             return
         HAPPENED[how] += 1
+        if how == "park":
+            self.known[run.task.id].kept = list(self.ears[run.id].texts)
         self.left(self.do(settling), endings[how].status)
+
+    def may_complete(self, run: Run) -> bool:
+        """As an execution has it: not before all was heard that was said."""
+        task, ear = self.known[run.task.id], self.ears[run.id]
+        if not task.converses:
+            return True
+        hushing = self.tasks.hush(run, ear.hearing.given)
+        if not self.holds(run):
+            with pytest.raises(LeaseLost):
+                self.do(hushing)
+            return False
+        if not self.do(hushing):
+            assert ear.hearing.given < len(task.said)
+            HAPPENED["completions refused"] += 1
+            ear.hearing.more(ear.hearing.given + 1)
+            ear.texts.append(self.do(ear.hearing.next()) or "")
+            return False
+        task.closing = True
+        assert set(ear.texts) == set(task.said), "something said was lost"
+        return True
 
     def left(self, task: Task, meant: Status) -> None:
         """A run has let go of its task."""
         expected = self.known[task.id]
-        if meant is Status.INPUT_REQUIRED and not expected.waiting:
-            meant, expected.resumed = Status.QUEUED, expected.resumed + (not expected.cancel_requested)
+        if meant is Status.QUEUED:
+            expected.begins_anew()
+            expected.withdraws()
+            meant = Status.INPUT_REQUIRED if expected.paused else Status.QUEUED
+        elif meant is Status.INPUT_REQUIRED and not expected.waiting and not expected.paused:
+            meant = Status.QUEUED
         if expected.cancel_requested and not meant.ended:
             meant = Status.CANCELLED
         assert task.status is meant
         expected.status, expected.holder, expected.run_at = meant, None, task.run_at
-        if meant is not Status.INPUT_REQUIRED:
+        if meant.ended:
             expected.withdraws()
+            expected.ends(meant)
 
     @precondition(lambda self: self.known)
     @rule(which=st.integers(0, 5))
@@ -273,7 +342,7 @@ class Life(RuleBasedStateMachine):
             return
         expected.cancel_requested = True
         if expected.holder is None:
-            expected.status = Status.CANCELLED
+            expected.ends(Status.CANCELLED)
             expected.withdraws()
         assert self.do(self.tasks.request_cancel(task_id)).status is expected.status
 
@@ -285,9 +354,16 @@ class Life(RuleBasedStateMachine):
     def renew(self, worker: str) -> None:
         mine = {run.id: run for run in self.runs if run.worker == worker and self.holds(run)}
         held = self.do(self.tasks.renew(Claim(worker, self.clock.time + LEASE), list(mine)))
-        assert held == {run_id: self.known[run.task.id].cancel_requested for run_id, run in mine.items()}
+        assert held == {run_id: self.wishes(run) for run_id, run in mine.items()}
+        assert self.do(self.tasks.wishes(worker)) == {
+            run_id: wishes for run_id, run in mine.items() if (wishes := self.wishes(run)) != Wishes()
+        }
         for run in mine.values():
             self.known[run.task.id].lease_until = self.clock.time + LEASE
+
+    def wishes(self, run: Run) -> Wishes:
+        task = self.known[run.task.id]
+        return Wishes(task.cancel_requested, task.paused, len(task.said))
 
     @rule(gone=st.sets(st.sampled_from(WORKERS)))
     def workers_die(self, gone: set[str]) -> None:
@@ -304,7 +380,85 @@ class Life(RuleBasedStateMachine):
             if task.id in held and not self.known[task.id].cancel_requested:
                 assert task.status is Status.INPUT_REQUIRED, "a question outlives the worker that held it"
                 HAPPENED["held runs that died"] += 1
-            self.left(task, task.status)
+                self.left(task, Status.INPUT_REQUIRED)
+            else:
+                self.left(task, task.status if task.status.ended else Status.QUEUED)
+
+    # Their callers
+
+    def some_task(self, which: int) -> tuple[str, Expected]:
+        """Rather one that a run holds and that can be spoken to."""
+        task_id = sorted(self.known, key=lambda each: (bool(self.known[each].holder and self.known[each].converses), each))[
+            -1 - which % len(self.known)
+        ]
+        return task_id, self.known[task_id]
+
+    def refused(self, asking: Coroutine[Any, Any, Task], kind: type[Problem]) -> None:
+        HAPPENED[kind.slug()] += 1
+        with pytest.raises(kind):
+            self.do(asking)
+
+    @precondition(lambda self: self.known)
+    @rule(which=st.integers(0, 5))
+    def pause(self, which: int) -> None:
+        task_id, task = self.some_task(which)
+        pausing = self.steering.pause(task_id)
+        if task.status.ended:
+            self.refused(pausing, AlreadyEnded)
+        elif task.cancel_requested or (task.holder and not task.converses):
+            self.refused(pausing, CannotPause)
+        else:
+            HAPPENED[f"pauses of {'held' if task.holder else task.status}"] += not task.paused
+            task.paused = True
+            if not task.holder:
+                task.status = Status.INPUT_REQUIRED
+            assert self.do(pausing).status is task.status
+
+    @precondition(lambda self: self.known)
+    @rule(which=st.integers(0, 5))
+    def resume(self, which: int) -> None:
+        task_id, task = self.some_task(which)
+        resuming = self.steering.resume(task_id)
+        if task.status.ended:
+            self.refused(resuming, AlreadyEnded)
+        elif not task.paused:
+            self.refused(resuming, NotPaused)
+        else:
+            HAPPENED["resumptions"] += 1
+            task.paused = False
+            if not task.holder and not task.waiting:
+                task.status = Status.QUEUED
+            resumed = self.do(resuming)
+            assert resumed.status is task.status
+            if not task.holder:
+                assert resumed.run_at == max(task.run_at, self.clock.time)
+                task.run_at = resumed.run_at
+
+    @precondition(lambda self: self.known)
+    @rule(which=st.integers(0, 5))
+    def say(self, which: int) -> None:
+        task_id, task = self.some_task(which)
+        text = f"{len(task.said) + 1} at {self.clock.time}"
+        saying = self.steering.say(task_id, text, "ada")
+        if task.status.ended:
+            self.refused(saying, AlreadyEnded)
+        elif not task.converses or task.cancel_requested or (task.closing and task.holder):
+            self.refused(saying, CannotSay)
+        else:
+            HAPPENED["messages"] += 1
+            task.said.append(text)
+            assert self.do(saying).said == len(task.said)
+
+    @precondition(lambda self: self.runs)
+    @rule(which=st.integers(0, 4))
+    def hear(self, which: int) -> None:
+        run = self.some_run(which)
+        wishes = self.do(self.tasks.wishes(run.worker)).get(run.id, Wishes())
+        ear = self.ears[run.id]
+        ear.hearing.more(wishes.said)
+        if self.holds(run) and ear.hearing.given < wishes.said:
+            ear.texts.append(self.do(ear.hearing.next()) or "")
+            HAPPENED["heard"] += 1
 
     # People, and who stands in for them
 
@@ -373,7 +527,7 @@ class Life(RuleBasedStateMachine):
             HAPPENED["expired"] += 1
         known.state = asked.state
         if task.holder is None:
-            task.status = Status.FAILED
+            task.ends(Status.FAILED)
         elif not task.waiting:
             task.status = Status.RUNNING
 
@@ -387,7 +541,9 @@ class Life(RuleBasedStateMachine):
             task = self.do(self.tasks.get(task_id))
             assert (task.status, task.attempt, task.resumed) == (expected.status, expected.attempt, expected.resumed)
             assert task.waiting == len(expected.waiting)
-            assert (task.status is Status.INPUT_REQUIRED) == (task.waiting > 0), "it waits for what nobody was asked"
+            assert (task.paused, task.said) == (expected.paused, len(expected.said))
+            waits = task.waiting > 0 or (task.paused and expected.holder is None)
+            assert (task.status is Status.INPUT_REQUIRED) == waits, "it waits for what nobody was asked"
             for known in expected.questions.values():
                 asked = self.do(self.questions.get(known.asked.id))
                 assert (asked.state, asked.answer) == (known.state, known.answer), "an answer was lost, or another counted"
@@ -416,45 +572,47 @@ class Life(RuleBasedStateMachine):
     # What must be true in the end
 
     def all_is_answered_or_expires(self) -> None:
-        """Everything that waits is answered; then every task runs to its end, and finds each of its answers."""
+        """Everything that waits is answered and resumed; then every task runs to its end, and finds each of its answers."""
         for task_id, task in self.known.items():
             for known in task.waiting:
                 answer = Answer(action=Action.ACCEPT, text="at last")
                 self.do(self.answering.answer(known.asked, answer))
                 self.is_answered(task_id, known, answer)
         self.workers_die(set(WORKERS))
+        for task_id in [task_id for task_id, task in self.known.items() if task.paused]:
+            self.do(self.steering.resume(task_id))
+            self.known[task_id].paused = False
         self.clock.time += 3600
         for run in self.do(self.tasks.claim(Claim("cat", self.clock.time + LEASE), 1000)).runs:
             self.begins(run)
+            while not self.may_complete(run):
+                pass
             self.left(self.do(self.tasks.settle(run, completed(Result()))), Status.COMPLETED)
         for task_id, expected in self.known.items():
             stands = self.do(self.tasks.get(task_id))
             assert stands.status.ended and (expected.ended is None or stands == expected.ended)
 
 
+HOLDS = {EventType.STARTED: True, EventType.REQUEUED: False, EventType.PARKED: False, EventType.PAUSED: False}
+STANDS_STILL = {EventType.PAUSE_REQUESTED: True, EventType.PAUSED: True, EventType.RESUMED: False}
+
+
 def moves_of(log: Sequence[Event]) -> list[Status]:
-    """The statuses that a log tells of, in order."""
+    """The statuses that a log tells of, one after each event."""
     moves: list[Status] = []
-    held = False
+    held = paused = False
+    waiting = 0
     for event in log:
-        match event.type:
-            case EventType.SUBMITTED | EventType.REQUEUED:
-                moves.append(Status.QUEUED)
-                held = False
-            case EventType.STARTED:
-                moves.append(Status.RUNNING)
-                held = True
-            case EventType.QUESTION_ASKED:
-                moves.append(Status.INPUT_REQUIRED)
-            case EventType.QUESTION_ANSWERED if event.data["waiting"] == 0:
-                moves.append(Status.RUNNING if held else Status.QUEUED)
-            case EventType.QUESTION_EXPIRED if held and event.data["waiting"] == 0:
-                moves.append(Status.RUNNING)
-            case EventType.PARKED:
-                held = False
-                moves.append(Status.INPUT_REQUIRED if moves[-1] is Status.INPUT_REQUIRED else Status.QUEUED)
-            case EventType.COMPLETED | EventType.FAILED | EventType.CANCELLED:
-                moves.append(Status(event.type.value))
+        held, paused = HOLDS.get(event.type, held), STANDS_STILL.get(event.type, paused)
+        waiting = event.data.get("waiting", waiting + (event.type is EventType.QUESTION_ASKED))
+        if event.type is EventType.REQUEUED:  # nobody is to answer what the next attempt asks anew
+            waiting = 0
+        if event.type in TERMINAL:
+            moves.append(Status(event.type.value))
+        elif held:
+            moves.append(Status.INPUT_REQUIRED if waiting else Status.RUNNING)
+        else:
+            moves.append(Status.INPUT_REQUIRED if waiting or paused else Status.QUEUED)
     return moves
 
 

@@ -33,6 +33,7 @@ from agents.src.tasks import (
     Status,
     Task,
     Usage,
+    Wishes,
     cancelled,
 )
 from agents.src.tasks.event import TERMINAL
@@ -206,7 +207,7 @@ class Life(RuleBasedStateMachine):
         mine = {run.id: run for run in self.runs if run.worker == worker and self.holds(run)}
         stale = [run.id for run in self.runs if run.worker == worker and not self.holds(run)]
         held = self.do(self.store.renew(Claim(worker, self.clock.time + LEASE), [*mine, *stale]))
-        assert held == {run_id: self.tasks[run.task.id].cancel_requested for run_id, run in mine.items()}
+        assert held == {run_id: Wishes(cancel=self.tasks[run.task.id].cancel_requested) for run_id, run in mine.items()}
         for run in mine.values():
             self.tasks[run.task.id].lease_until = self.clock.time + LEASE
 

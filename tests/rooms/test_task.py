@@ -11,6 +11,7 @@ from tests.building import a_brief, a_task
 
 LEGAL = {
     ("queued", "running"),
+    ("queued", "input_required"),
     ("queued", "failed"),
     ("queued", "cancelled"),
     ("running", "queued"),

@@ -13,7 +13,7 @@ from agents.src.bootstrap import Parts
 from agents.src.errors import EngineFailed, Unavailable
 from agents.src.services.files import FolderFiles
 from agents.src.services.task_store import SqlTaskStore
-from agents.src.tasks import Claim, Draft, Ending, EventType, Execution, Hub, Retries, Run, Status, Underway
+from agents.src.tasks import Claim, Draft, Ending, EventType, Execution, Hub, Retries, Run, Status, Underway, Wishes
 from agents.src.tasks.underway import HEARTBEAT, LEASE
 from tests.building import (
     PATIENCE,
@@ -426,5 +426,5 @@ def test_a_run_whose_lease_ran_out_unrenewed_is_let_go(state_dir: Path) -> None:
 class Unrenewable(SqlTaskStore):
     """A store whose database cannot be reached when leases are renewed."""
 
-    async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, bool]:
+    async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, Wishes]:
         raise Unavailable("The database cannot be reached.")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from starlette.types import Receive, Scope, Send
 
-from agents.src.api import conversations, errors, files, inbox, lessons, memory, questions, skills, status, tasks
+from agents.src.api import conversations, errors, files, inbox, lessons, memory, questions, skills, status, steering, tasks
 from agents.src.api.auth import Gate
 from agents.src.api.openapi import describe
 from agents.src.bootstrap import VERSION, Parts
@@ -61,7 +61,7 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.gate = Gate(token.get_secret_value(), parts.settings.rate, parts.tokens, parts.clock)
-    rooms = (skills, tasks, questions, inbox, files, memory, lessons, conversations, status)
+    rooms = (skills, tasks, steering, questions, inbox, files, memory, lessons, conversations, status)
     routers = [room.router for room in rooms]
     for router in routers:
         app.include_router(router)

@@ -13,6 +13,7 @@ from agents.src.api.errors import MEDIA_TYPE, render, status_of
 from agents.src.api.inbox_views import NewsView, SeenRequest
 from agents.src.api.memory_views import CorrectionRequest, EntryRequest, EntryView, HitView, VerdictRequest
 from agents.src.api.question_views import AnswerRequest, AnswersRequest, OutcomeView, QuestionInFull, QuestionView
+from agents.src.api.steering_views import SayRequest
 from agents.src.api.views import EventView, SkillView, TaskView
 from agents.src.errors import Problem
 from agents.src.skills import SkillRequest
@@ -42,6 +43,10 @@ EXAMPLES: dict[type[Problem], str] = {
     errors.InvalidMemory: "text: There is nothing in it.",
     errors.LooksSecret: "It looks like a secret (AWS Access Key), and is not shared. Keep it in a vault, and say where it lies.",
     errors.AlreadyEnded: "The task has already ended: it is completed.",
+    errors.CannotPause: "It is a program, and a run of it is under way: it cannot stop and go on, only begin anew. "
+    "Cancel the task, or let it end.",
+    errors.NotPaused: "The task is running, and nobody has paused it.",
+    errors.CannotSay: "It is a program, and reads no messages; only tasks of the claude engine do.",
     errors.TooLarge: "The body may have at most 1048576 bytes.",
     errors.UnsupportedMediaType: "Send the request as application/json.",
     errors.UnsatisfiableRange: "The file has only 5120 bytes.",
@@ -158,6 +163,7 @@ def own_schemas() -> dict[str, Any]:
         MessageRequest: "validation",
         RenameRequest: "validation",
         SeenRequest: "validation",
+        SayRequest: "validation",
         ProblemView: "serialization",
         EventView: "serialization",
         SkillView: "serialization",

@@ -106,6 +106,7 @@ class TaskView(BaseModel):
                     "workdir": None,
                     "attempt": 1,
                     "questions": 0,
+                    "paused": False,
                     "priority": 0,
                     "metadata": {},
                     "created_at": "2026-01-31T09:30:00.123Z",
@@ -135,6 +136,9 @@ class TaskView(BaseModel):
     workdir: str | None = Field(description="The server's folder that it works in; null: in one of its own.")
     attempt: int = Field(description="How many runs have begun.")
     questions: int = Field(description="How many of its questions wait for an answer.")
+    paused: bool = Field(
+        description="Whether its caller has it stand still; while a run makes way, the status is not changed yet."
+    )
     priority: int
     metadata: dict[str, Any]
     created_at: Moment
@@ -160,6 +164,7 @@ class TaskView(BaseModel):
             workdir=task.workdir,
             attempt=task.attempt,
             questions=task.waiting,
+            paused=task.paused,
             priority=task.priority,
             metadata=task.metadata,
             created_at=iso(task.created_at),

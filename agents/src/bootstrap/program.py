@@ -17,6 +17,7 @@ from agents.src.services.markdown import read_catalogue
 from agents.src.services.outbox_store import SqlOutboxStore
 from agents.src.services.processes import end_runs_of, is_gone, worker_name
 from agents.src.services.question_store import SqlQuestionStore
+from agents.src.services.steering_store import SqlSteeringStore
 from agents.src.services.task_store import SqlTaskStore
 from agents.src.services.token_store import SqlTokenStore
 from agents.src.services.webhooks import Webhooks
@@ -41,6 +42,7 @@ from agents.src.tasks import (
     Run,
     Runner,
     Solo,
+    Steering,
     TaskStore,
     Tidying,
     Tools,
@@ -66,6 +68,7 @@ class Parts:
     store: TaskStore
     questions: QuestionStore
     answering: Answering
+    steering: Steering
     escalation: Escalation
     """Of a process that runs its own tasks only (`solo`), whoever submits one there opens it for that one."""
     inbox: InboxStore
@@ -171,11 +174,12 @@ def bootstrap(
     dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, workdirs, *limits_of_requests)
     answering = Answering(questions, chosen)
     escalation = escalation_over(answering, store, hub, clock, responder or default_responder(settings))
+    steering = Steering(SqlSteeringStore(db, hub, clock), chosen)
     inbox, outbox = SqlInboxStore(db), SqlOutboxStore(db, hub, clock)
     post = post or Webhooks(private=settings.callback_private_addresses)
     callbacks = Callbacks(outbox, store, questions, post, hub, clock)
     return Parts(
-        *(settings, clock, catalogue, db, hub, store, questions, answering, escalation),
+        *(settings, clock, catalogue, db, hub, store, questions, answering, steering, escalation),
         *(inbox, outbox, callbacks, files, tokens, dispatcher),
         *(memory, conversations, keeping, worker, solo),
     )

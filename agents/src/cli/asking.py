@@ -35,13 +35,15 @@ def listener(parts: Parts, screen: Screen, name: str) -> Listener:
 
 @dataclass
 class Notice:
-    """Nobody is there: the task is left once it is parked, and waits for a person."""
+    """Nobody is there: the task is left once it is parked and waits for a person, or is paused."""
 
     parts: Parts
     parked: bool = False
 
     async def heard(self, event: Event) -> bool:
         await go_on(self.parts, event)
+        if event.type is EventType.PAUSED:
+            return (await self.parts.store.get(event.task_id)).paused
         if event.type in (EventType.PARKED, EventType.STARTED):
             self.parked = event.type is EventType.PARKED
         if not self.parked or event.type not in (EventType.PARKED, EventType.QUESTION_PASSED_ON):
@@ -111,8 +113,9 @@ class Prompt:
 
 
 async def go_on(parts: Parts, event: Event) -> None:
-    """The task that was parked may have been answered from elsewhere; it runs here."""
-    if event.type is EventType.QUESTION_ANSWERED and parts.solo and not event.data.get("waiting"):
+    """The task that was parked may have been answered, or resumed, from elsewhere; it runs here."""
+    freed = event.type is EventType.RESUMED or (event.type is EventType.QUESTION_ANSWERED and not event.data.get("waiting"))
+    if freed and parts.solo:
         task = await parts.store.get(event.task_id)
         if task.status is Status.QUEUED:
             await parts.solo.start(task)
@@ -177,4 +180,7 @@ def tell_waiting(task: Task, waiting: tuple[Asked, ...]) -> None:
         labels = [choice.label for choice in asked.question.choices]
         note(f"waits: {asked.question.text}" + (f" [{' | '.join(labels)}]" if labels else ""))
         note(f"  agents questions answer {asked.id} {'--choice LABEL' if labels else '--text ANSWER'}")
-    note(f"Task {task.id} waits for an answer. Once it is there, a server goes on with it (`agents serve`).")
+    if task.paused:
+        note(f"Task {task.id} is paused. `agents tasks resume {task.id}` has a server go on with it (`agents serve`).")
+    else:
+        note(f"Task {task.id} waits for an answer. Once it is there, a server goes on with it (`agents serve`).")

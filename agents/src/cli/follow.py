@@ -83,10 +83,21 @@ class Screen:
 QUESTIONS = frozenset(
     {EventType.QUESTION_ASKED, EventType.QUESTION_PASSED_ON, EventType.QUESTION_ANSWERED, EventType.QUESTION_EXPIRED}
 )
-LASTING = frozenset({EventType.WARNING, EventType.REQUEUED, EventType.REMEMBERED, *QUESTIONS})
+STEERED = frozenset({EventType.SAID, EventType.PAUSED, EventType.RESUMED})
+LASTING = frozenset({EventType.WARNING, EventType.REQUEUED, EventType.REMEMBERED, *QUESTIONS, *STEERED})
 """Worth a line of their own beside a progress bar."""
 PASSING = frozenset({EventType.TEXT, EventType.STDERR, EventType.TOOL_RESULT})
 """Shown only while they are the newest."""
+
+
+FIXED = {
+    EventType.PARKED: "waits for an answer; its process has ended",
+    EventType.PAUSE_REQUESTED: "is being paused",
+    EventType.PAUSED: "is paused; its process has ended",
+    EventType.RESUMED: "is resumed",
+    EventType.CANCEL_REQUESTED: "is being cancelled",
+}
+"""What is said of events that say no more."""
 
 
 def describe(event: Event) -> str:
@@ -105,14 +116,12 @@ def describe(event: Event) -> str:
             line = f"uses {data.get('name', 'a tool')}"
         case kind if kind in QUESTIONS:
             line = of_question(event)
-        case EventType.PARKED:
-            line = "waits for an answer; its process has ended"
+        case EventType.SAID:
+            line = f"{data.get('by', 'the caller')} says: {data.get('text', '')}"
         case EventType.REQUEUED:
             line = f"will be tried again: {data.get('reason', '')}"
-        case EventType.CANCEL_REQUESTED:
-            line = "is being cancelled"
-        case _:
-            line = ""
+        case kind:
+            line = FIXED.get(kind, "")
     prefix = "warning: " if event.type is EventType.WARNING else ""
     return prefix + " ".join(clean(str(line)).split()) if line else ""
 

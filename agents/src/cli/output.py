@@ -87,8 +87,10 @@ def task_document(task: Task) -> dict[str, Any]:
 
 
 def outcome(task: Task) -> str:
-    """`failed: detail`, or the status alone."""
-    return f"{task.status}: {task.error.detail or task.error.title}" if task.error else task.status.value
+    """`failed: detail`, `input_required, paused`, or the status alone."""
+    if task.error:
+        return f"{task.status}: {task.error.detail or task.error.title}"
+    return f"{task.status}, paused" if task.paused else task.status.value
 
 
 def spent(usage: Usage) -> str:

@@ -1,5 +1,6 @@
 """`agents tasks`: what is kept of tasks, straight from the database, with or without a server."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
@@ -22,11 +23,11 @@ from agents.src.cli.output import (
     task_document,
 )
 from agents.src.cli.questions import by
-from agents.src.cli.running import state_only, with_parts
+from agents.src.cli.running import author, state_only, with_parts
 from agents.src.errors import UnknownTask
-from agents.src.tasks import Asked, QuestionFilter, Status, Task, TaskFilter
+from agents.src.tasks import Asked, QuestionFilter, Status, Steering, Task, TaskFilter
 
-app = typer.Typer(help="The tasks that are kept: list, show, watch, cancel.", no_args_is_help=True)
+app = typer.Typer(help="The tasks that are kept: list, show, watch, steer, cancel.", no_args_is_help=True)
 
 MOST_QUESTIONS = 50
 """That are shown with a task: its newest."""
@@ -101,6 +102,54 @@ def cancel(task_id: TaskId, as_json: AsJson = False) -> None:
         print_json(task_document(task))
     else:
         print(f"Task {task.id} {'is cancelled' if task.status.ended else 'is being cancelled'}.")
+
+
+@app.command()
+def pause(task_id: TaskId, as_json: AsJson = False) -> None:
+    """Have a task stand still until it is resumed.
+
+    A run of the claude engine makes way within ten seconds; a program that runs cannot be paused.
+    """
+    task = steered(task_id, lambda steering, found: steering.pause(found))
+    if as_json:
+        print_json(task_document(task))
+    else:
+        print(f"Task {task.id} {'is paused' if task.status is Status.INPUT_REQUIRED else 'is being paused'}.")
+
+
+@app.command()
+def resume(task_id: TaskId, as_json: AsJson = False) -> None:
+    """Have a paused task go on where it was."""
+    task = steered(task_id, lambda steering, found: steering.resume(found))
+    if as_json:
+        print_json(task_document(task))
+        return
+    print(f"Task {task.id} is resumed.")
+    if task.status is Status.QUEUED:
+        note("It goes on as soon as a server takes it up (`agents serve`, where none is running).")
+    elif task.waiting:
+        note(f"It waits for {task.waiting} {'answer' if task.waiting == 1 else 'answers'} (`agents questions list`).")
+
+
+@app.command()
+def say(
+    task_id: TaskId,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say to it, in words.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say something to a task of the claude engine, which reads it as it works, or when it goes on."""
+    task = steered(task_id, lambda steering, found: steering.say(found, text, author()))
+    print_json(task_document(task)) if as_json else print(f"Said to task {task.id}.")
+
+
+def steered(task_id: str, steer: Callable[[Steering, str], Awaitable[Task]]) -> Task:
+    """The task as it stands then."""
+
+    async def run(parts: Parts) -> Task:
+        # Nobody here runs the task: this process is gone in a moment.
+        return await steer(Steering(parts.steering.store, None), (await find(parts, task_id)).id)
+
+    return with_parts(state_only, run)
 
 
 async def find(parts: Parts, text: str) -> Task:

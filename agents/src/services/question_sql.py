@@ -34,12 +34,12 @@ EXPIRE = """
     update question set state = 'expired', answered_at = ?, due_at = null where id = ? and turn = ? and state = 'pending'
     returning id
 """
-# The last answer sets the task going again: the run that holds it, or the next one.
+# The last answer sets the task going again: the run that holds it, or the next one, unless it is paused.
 GO_ON = f"""
     update task set waiting = waiting - 1, next_seq = next_seq + 1,
-        status = case when waiting > 1 then status when worker is null then 'queued' else 'running' end,
-        run_at = case when waiting = 1 and worker is null then ? else run_at end,
-        resumed = case when waiting = 1 and worker is null then resumed + 1 else resumed end
+        status = case when waiting > 1 then status when worker is not null then 'running'
+            when paused = 1 then status else 'queued' end,
+        run_at = case when waiting = 1 and worker is null then ? else run_at end
     where id = ? returning {TASK}, next_seq - 1
 """
 # Without an answer: a run that holds the task goes on, to learn that there is none.
@@ -54,7 +54,8 @@ CHARGE = f"""
     returning {TASK}, next_seq - 1
 """
 FAIL = f"""
-    update task set status = 'failed', error = ?, finished_at = ?, waiting = 0, session = null, next_seq = next_seq + 1 {TOLD}
+    update task set status = 'failed', error = ?, finished_at = ?, waiting = 0, paused = 0, session = null,
+        next_seq = next_seq + 1 {TOLD}
     where id = ? returning {TASK}, next_seq - 1
 """
 PASS_ON = f"update question set turn = ?, due_at = ? where id = ? and state = 'pending' and turn = ? returning {COLUMNS}"

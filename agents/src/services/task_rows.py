@@ -6,12 +6,16 @@ from pydantic_core import from_json, to_json
 
 from agents.src.services.database import Row
 from agents.src.services.task_sql import WIDTH
-from agents.src.tasks import Brief, Callback, Ending, Event, EventType, Failure, Inbox, Result, Run, Status, Task, Usage
+from agents.src.tasks import Brief, Callback, Ending, Event, EventType, Failure, Inbox, Result, Run, Status, Task, Usage, Wishes
 
 
 def started_event(task: Task, seq: int, now: float) -> Event:
     goes_on = {"goes_on": True} if task.session not in (None, task.attempt) else {}
     return Event(task.id, seq, EventType.STARTED, now, {"attempt": task.attempt, **goes_on})
+
+
+def wishes_by_run(rows: list[Row]) -> dict[str, Wishes]:
+    return {f"{task_id}:{attempt}": Wishes(bool(cancel), bool(pause), said) for task_id, attempt, cancel, pause, said in rows}
 
 
 def event_of(row: Row) -> Event:
@@ -74,6 +78,9 @@ def task_of(row: Row) -> Task:
         callback=Callback.model_validate_json(row[25]) if row[25] else None,
         conversation=row[26],
         workdir=row[27],
+        paused=bool(row[28]),
+        said=row[29],
+        heard=row[30],
     )
 
 

@@ -3,7 +3,8 @@
 COLUMNS = (
     "id, skill, prompt, caller, created_at, status, args, metadata, priority, attempt, result, error, input_tokens, "
     "output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd, started_at, finished_at, cancel_requested, run_at, "
-    "waiting, resumed, session, inbox, callback, conversation, workdir"
+    "waiting, resumed, session, inbox, callback, conversation, workdir, "
+    "paused, said, heard"
 )
 # A run holds the task: it works, or waits for an answer with its process alive.
 LEASED = "status in ('running', 'input_required')"
@@ -42,7 +43,8 @@ CLAIM = f"""
         order by priority desc, run_at, id limit ? {{skip_locked}}
     )
     update task set status = 'running', worker = ?, lease_until = ?, attempt = attempt + 1, started_at = coalesce(started_at, ?),
-        next_seq = next_seq + 1, batch = 0, session = coalesce(session, attempt + 1)
+        next_seq = next_seq + 1, batch = 0, closing = 0, session = coalesce(session, attempt + 1),
+        resumed = case when session is null then resumed else resumed + 1 end
     where id in (select id from due)
     returning {COLUMNS}, brief, next_seq - 1
 """
@@ -58,17 +60,18 @@ APPEND = f"""
 HAS_BATCH = f"select 1 from task where id = ? and worker = ? and attempt = ? and {LEASED} and batch >= ?"
 # There is something to tell now. Not said of a task that does not want it told: the column is in an index.
 TOLD = ", inbox = case when inbox = 'waiting' then 'pending' else inbox end"
+# For SETTLE: a task that is paused does not go back into the queue, and one that has ended is not paused.
+AGAIN, OVER = "case when paused = 1 then 'input_required' else ? end", "?, paused = 0"
 SETTLE = f"""
-    update task set status = ?, result = ?, error = ?, finished_at = ?, run_at = coalesce(?, run_at), worker = null,
-        lease_until = null, session = null, next_seq = next_seq + 1 {{told}}
+    update task set status = {{moved}}, result = ?, error = ?, finished_at = ?, run_at = coalesce(?, run_at), worker = null,
+        lease_until = null, session = null, heard = 0, next_seq = next_seq + 1 {{told}}
     where id = ? and worker = ? and attempt = ? and {LEASED} {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
-# The next attempt goes on with what this one began: at once, where the answers came in the meantime.
+# The next attempt goes on with what this one began: at once, where the answers came in the meantime and it is not paused.
 PARK = f"""
-    update task set status = case when waiting > 0 then 'input_required' else 'queued' end,
-        resumed = case when waiting > 0 then resumed else resumed + 1 end,
-        run_at = ?, worker = null, lease_until = null, next_seq = next_seq + 1
+    update task set status = case when waiting > 0 or paused = 1 then 'input_required' else 'queued' end,
+        heard = coalesce(?, heard), run_at = ?, worker = null, lease_until = null, next_seq = next_seq + 1
     where id = ? and worker = ? and attempt = ? and {LEASED} {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
@@ -81,6 +84,7 @@ SETTLED = f"""
 CANCEL = f"""
     update task set cancel_requested = 1, next_seq = next_seq + 1,
         status = case when worker is null then 'cancelled' else status end,
+        paused = case when worker is null then 0 else paused end,
         finished_at = case when worker is null then ? else finished_at end,
         inbox = case when worker is null and inbox = 'waiting' then 'pending' else inbox end
     where id = ? and status in ('queued', 'input_required', 'running') and cancel_requested = 0
@@ -88,8 +92,15 @@ CANCEL = f"""
 """
 RENEW = f"""
     update task set lease_until = ? where worker = ? and {LEASED} and id in ({{ids}})
-    returning id, attempt, cancel_requested
+    returning id, attempt, cancel_requested, paused, said
 """
+WISHES = """
+    select id, attempt, cancel_requested, paused, said from task
+    where worker = ? and (cancel_requested = 1 or paused = 1 or said > 0)
+"""
+SAID = "select data from event where task_id = ? and type = 'said' order by seq"
+HUSH = f"update task set closing = 1 where id = ? and worker = ? and attempt = ? and {LEASED} and said <= ? returning id"
+HOLDS = f"select 1 from task where id = ? and worker = ? and attempt = ? and {LEASED}"
 WAITING = "select id, call_id from task where status = 'queued' and run_at < ? order by priority desc, run_at, id"
 # Both are answered from indexes alone; the second one's condition is that of its partial index.
 COUNTS = "select status, count(*) from task {where} group by status"

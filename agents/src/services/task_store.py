@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from pydantic_core import from_json
+
 from agents.src.clock import Clock
 from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
 from agents.src.services import question_sql, task_sql
@@ -20,6 +22,7 @@ from agents.src.services.task_rows import (
     task_of,
     usage_of,
     usage_row,
+    wishes_by_run,
 )
 from agents.src.services.transcript_store import forget
 from agents.src.tasks import (
@@ -42,6 +45,7 @@ from agents.src.tasks import (
     Totals,
     Usage,
     Waiting,
+    Wishes,
     cancelled,
 )
 
@@ -232,16 +236,28 @@ class SqlTaskStore:
         else:  # it was kept before, but nobody here has heard of it
             self._hub.signal(task.id)
 
-    async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, bool]:
+    async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, Wishes]:
         ids = [run_id.rpartition(":")[0] for run_id in runs]
         sql = task_sql.RENEW.format(ids=", ".join("?" * len(ids)))
-        rows = await self._db.write(lambda tx: tx.run(sql, claim.until, claim.worker, *ids))
-        return {f"{task_id}:{attempt}": bool(cancel) for task_id, attempt, cancel in rows}
+        return wishes_by_run(await self._db.write(lambda tx: tx.run(sql, claim.until, claim.worker, *ids)))
 
-    async def cancellations(self, worker: str) -> frozenset[str]:
-        sql = "select id, attempt from task where worker = ? and cancel_requested = 1"
-        rows = await self._db.read(lambda tx: tx.run(sql, worker))
-        return frozenset(f"{task_id}:{attempt}" for task_id, attempt in rows)
+    async def wishes(self, worker: str) -> dict[str, Wishes]:
+        return wishes_by_run(await self._db.read(lambda tx: tx.run(task_sql.WISHES, worker)))
+
+    async def said(self, task_id: str, after: int) -> tuple[str, ...]:
+        rows = await self._db.read(lambda tx: tx.run(task_sql.SAID, task_id))
+        return tuple(from_json(data)["text"] for (data,) in rows[after:])
+
+    async def hush(self, run: Run, heard: int) -> bool:
+        whose = (run.task.id, run.worker, run.task.attempt)
+
+        def work(tx: Tx) -> bool | None:
+            return bool(tx.run(task_sql.HUSH, *whose, heard)) or (False if tx.run(task_sql.HOLDS, *whose) else None)
+
+        hushed = await self._db.write(work)
+        if hushed is None:
+            raise LeaseLost(run.id)
+        return hushed
 
     async def request_cancel(self, task_id: str) -> Task:
         now = self._clock.now()
@@ -286,15 +302,28 @@ def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> C
         *(now if ending.status.ended else None, ending.run_at, run.task.id, run.worker, run.task.attempt),
     )
     told = task_sql.TOLD if ending.status.ended and run.task.inbox else ""
-    rows = tx.run(task_sql.SETTLE.format(unless=unless, told=told), *values)
-    if rows and ending.status is Status.COMPLETED and run.brief.engine == "claude":
+    moved = task_sql.OVER if ending.status.ended else task_sql.AGAIN
+    rows = tx.run(task_sql.SETTLE.format(unless=unless, told=told, moved=moved), *values)
+    if not rows:
+        return None
+    if ending.status is Status.COMPLETED and run.brief.engine == "claude":
         forget(tx, run.task.id)
-    return without_questions(tx, recorded(tx, rows[0], ending.event, now)) if rows else None
+    change = without_questions(tx, recorded(tx, rows[0], ending.event, now))
+    return standing_still(tx, change, now) if change[0].paused else change
+
+
+def standing_still(tx: Tx, change: Change, now: float) -> Change:
+    """The attempt has ended, and no other begins before the task is resumed."""
+    task, events = change
+    waits, paused = recorded(tx, tx.run(question_sql.TELL, task.id)[0], Draft(EventType.PAUSED), now)
+    return waits, events + paused
 
 
 def parked(tx: Tx, run: Run, ending: Ending, now: float, unless: str) -> Change | None:
-    rows = tx.run(task_sql.PARK.format(unless=unless), now, run.task.id, run.worker, run.task.attempt)
-    return recorded(tx, rows[0], ending.event, now) if rows else None
+    rows = tx.run(task_sql.PARK.format(unless=unless), ending.heard, now, run.task.id, run.worker, run.task.attempt)
+    if not rows:
+        return None
+    return recorded(tx, rows[0], Draft(EventType.PAUSED) if task_of(rows[0]).paused else ending.event, now)
 
 
 def without_questions(tx: Tx, change: Change) -> Change:
@@ -310,7 +339,11 @@ def without_questions(tx: Tx, change: Change) -> Change:
 def settled_before(tx: Tx, run: Run, ending: Ending) -> Change | None:
     """The task without an event, where this attempt has ended so already, or was cancelled instead."""
     answered_meanwhile = replace(ending, status=Status.QUEUED)
-    might_be = {Status.INPUT_REQUIRED: (ending, answered_meanwhile, cancelled()), Status.QUEUED: (ending, cancelled())}
+    paused_meanwhile = replace(ending, status=Status.INPUT_REQUIRED)
+    might_be = {
+        Status.INPUT_REQUIRED: (ending, answered_meanwhile, cancelled()),
+        Status.QUEUED: (ending, paused_meanwhile, cancelled()),
+    }
     for one in might_be.get(ending.status, (ending,)):
         if rows := tx.run(task_sql.SETTLED, run.task.id, run.task.attempt, *ending_row(one), one.run_at):
             return task_of(rows[0]), ()

@@ -37,6 +37,7 @@ from agents.src.tasks.run import Claim, Ending, Run, cancelled, failed, parked
 from agents.src.tasks.runner import Calls, Runner
 from agents.src.tasks.schedule import Reply, Verdict, seconds_of, verdict
 from agents.src.tasks.solo import Solo
+from agents.src.tasks.steering import Steering, SteeringStore, check_pause, check_resume, check_say
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Callback, Failure, Inbox, Result, Status, Task, Usage
@@ -45,6 +46,7 @@ from agents.src.tasks.tidying import Tidying
 from agents.src.tasks.turns import Expire, PassOn, TakeDefault, first_turn, next_step
 from agents.src.tasks.underway import Underway
 from agents.src.tasks.workdirs import Workdirs
+from agents.src.tasks.wishes import Wishes
 from agents.src.tasks.worker import Worker
 
 __all__ = [
@@ -120,6 +122,8 @@ __all__ = [
     "Runner",
     "Solo",
     "Status",
+    "Steering",
+    "SteeringStore",
     "Stop",
     "TakeDefault",
     "Task",
@@ -134,6 +138,7 @@ __all__ = [
     "Verdict",
     "Waiting",
     "Workdirs",
+    "Wishes",
     "Worker",
     "Workspace",
     "Workspaces",
@@ -141,6 +146,9 @@ __all__ = [
     "body_of",
     "call_of",
     "cancelled",
+    "check_pause",
+    "check_resume",
+    "check_say",
     "distinct",
     "ended_within",
     "failed",

@@ -2,15 +2,10 @@
 
 from dataclasses import dataclass
 
-import structlog
-
-from agents.src.errors import AlreadyAnswered, Problem
+from agents.src.errors import AlreadyAnswered
 from agents.src.tasks.question import Answer, Asked
 from agents.src.tasks.questions import QuestionStore
-from agents.src.tasks.runner import Runner
-from agents.src.tasks.task import Status
-
-log = structlog.get_logger()
+from agents.src.tasks.runner import Runner, get_going
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +24,5 @@ class Answering:
             if not known.was_answered_with(answer):
                 raise
             return known
-        if self.runner and task.status is Status.QUEUED:
-            try:
-                await self.runner.start(task)
-            except Problem as error:
-                # The answer is kept; recovery starts the task.
-                log.warning("start_failed", task=task.id, detail=error.detail)
+        await get_going(self.runner, task)
         return answered

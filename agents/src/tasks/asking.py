@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from agents.src.errors import InvalidQuestion, QuestionExpired
 from agents.src.tasks.event import Event, EventType
+from agents.src.tasks.hearing import Hearing
 from agents.src.tasks.hub import Following, Hub
 from agents.src.tasks.question import Answer, Asked, Question, QuestionRules, QuestionState
 from agents.src.tasks.questions import QuestionStore
@@ -44,10 +45,19 @@ class Ask(Protocol):
 
 
 class Asking:
-    """Of one run. `hold` in seconds; `flush` writes what events the run still has to write; `limit` stands still meanwhile."""
+    """Of one run. `hold` in seconds; `flush` writes what events the run still has to write; `limit` stands still meanwhile.
+    `hearing` is what its caller says.
+    """
 
     def __init__(
-        self, run: Run, store: QuestionStore, hub: Hub, hold: float, flush: Callable[[], Awaitable[None]], limit: TimeLimit
+        self,
+        run: Run,
+        store: QuestionStore,
+        hub: Hub,
+        hold: float,
+        flush: Callable[[], Awaitable[None]],
+        limit: TimeLimit,
+        hearing: Hearing,
     ) -> None:
         self._run = run
         self._store = store
@@ -55,11 +65,13 @@ class Asking:
         self._hold = hold
         self._flush = flush
         self._limit = limit
-        self._heard: Counter[str] = Counter()
+        self._hearing = hearing
+        self._asked: Counter[str] = Counter()
         self._held: set[Following] = set()
         self.is_over = False
         """Whether all that asks is to be parked."""
-        self._over = asyncio.Event()
+        self.was_held = False
+        """Whether something was being asked when that began: then a run that does not make way has left what it needs."""
 
     @property
     def is_held(self) -> bool:
@@ -67,8 +79,8 @@ class Asking:
 
     def park(self) -> None:
         """Ends the wait, and every later one."""
-        self.is_over = True
-        self._over.set()
+        self.is_over, self.was_held = True, self.is_held
+        self._hearing.end()
         for following in self._held:
             following.put(())
 
@@ -76,8 +88,8 @@ class Asking:
         rules = self._run.brief.questions
         question = filled(question, rules)
         if key is None:
-            self._heard[question.digest] += 1
-            key = f"{question.digest}:{self._heard[question.digest]}"
+            self._asked[question.digest] += 1
+            key = f"{question.digest}:{self._asked[question.digest]}"
         await self._flush()
         with self._limit.standing_still(), self._hub.follow(self._run.task.id) as following:
             asked = await self._store.ask(self._run, key, question, rules, likened=likened)
@@ -86,8 +98,7 @@ class Asking:
         return answer_of(asked)
 
     async def heard(self) -> str | None:
-        await self._over.wait()
-        return None
+        return await self._hearing.next()
 
     async def _held_for(self, asked: Asked, following: Following) -> Asked:
         loop = asyncio.get_running_loop()

@@ -72,3 +72,8 @@ class Brief(Kept):
     review: bool = False
     """Whether what a run learns waits until a person accepts it."""
     questions: QuestionRules = QuestionRules()
+
+    @property
+    def converses(self) -> bool:
+        """Whether its engine goes on where it was after a pause, and hears what its caller says to it meanwhile."""
+        return self.engine == "claude"

@@ -27,6 +27,10 @@ class EventType(StrEnum):
     QUESTION_ANSWERED = "question_answered"
     QUESTION_EXPIRED = "question_expired"
     PARKED = "parked"
+    SAID = "said"
+    PAUSE_REQUESTED = "pause_requested"
+    PAUSED = "paused"
+    RESUMED = "resumed"
     CANCEL_REQUESTED = "cancel_requested"
     REQUEUED = "requeued"
     COMPLETED = "completed"
@@ -35,7 +39,7 @@ class EventType(StrEnum):
 
 
 TERMINAL = frozenset({EventType.COMPLETED, EventType.FAILED, EventType.CANCELLED})
-FREEING = frozenset({EventType.REQUEUED, EventType.QUESTION_ANSWERED, EventType.PARKED})
+FREEING = frozenset({EventType.REQUEUED, EventType.QUESTION_ANSWERED, EventType.PARKED, EventType.RESUMED})
 """After these a task may be in the queue."""
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from itertools import count
@@ -21,6 +21,7 @@ from agents.src.tasks.asking import Asking, Parked
 from agents.src.tasks.brief import Brief
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
 from agents.src.tasks.event import Draft, EventType
+from agents.src.tasks.hearing import Hearing
 from agents.src.tasks.hub import Hub
 from agents.src.tasks.policy import after_crash, after_failure, failure_of
 from agents.src.tasks.questions import QuestionStore
@@ -29,12 +30,13 @@ from agents.src.tasks.run import Ending, Run, cancelled, completed, failed, park
 from agents.src.tasks.store import LeaseLost, TaskStore
 from agents.src.tasks.task import Artifact, Result, Status, Task
 from agents.src.tasks.time_limit import WARNED_AT, TimeLimit
+from agents.src.tasks.wishes import Wishes
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 PARKING = 10.0
-"""Seconds that a run has to let itself be parked when its worker goes away."""
+"""Seconds that a run has to let itself be parked when it is paused, or asks while its worker goes away."""
 PATIENCE = (1, 2, 4, 8, 15)
 """Seconds between tries to write while the database is out of reach."""
 
@@ -42,6 +44,7 @@ PATIENCE = (1, 2, 4, 8, 15)
 class Stop(Enum):
     """Why a run is ended before its time."""
 
+    PAUSED = "its caller has the task stand still"
     CANCELLED = "its caller asked for it"
     SHUTDOWN = "the worker is going away"
     TIMED_OUT = "its time is over"
@@ -80,18 +83,39 @@ class Execution:
         self._recorder = Recorder(lambda drafts, batch: self._patiently(lambda: tools.store.append(run, drafts, batch)))
         self._limit = TimeLimit(run.brief.timeout, self._warn, partial(self.stop, Stop.TIMED_OUT))
         hold = tools.hold if run.brief.questions.hold is None else run.brief.questions.hold
-        self._asking = Asking(run, tools.questions, tools.hub, hold, self._recorder.flush, self._limit)
+        read = partial(tools.store.said, run.task.id)
+        self._hearing = Hearing(lambda after: self._patiently(lambda: read(after)), run.task.said)
+        self._asking = Asking(run, tools.questions, tools.hub, hold, self._recorder.flush, self._limit, self._hearing)
+
+    def heed(self, wishes: Wishes) -> None:
+        """Does what the task's caller wants of the run."""
+        if wishes.cancel:
+            self.stop(Stop.CANCELLED)
+        elif wishes.pause:
+            self.stop(Stop.PAUSED)
+        self._hearing.more(wishes.said)
+
+    @property
+    def _is_stopped(self) -> bool:
+        """For another reason than a pause, which lets the engine get to where it can go on."""
+        return self._stop not in (None, Stop.PAUSED)
 
     def stop(self, why: Stop) -> None:
-        """Ends the run's processes and settles the task; the first reason given counts."""
-        if self._stop is None:
-            self._stop = why
-            if why is Stop.SHUTDOWN and self._asking.is_held:
-                # It can be parked as if it had been held for long enough.
-                self._asking.park()
-                asyncio.get_running_loop().call_later(PARKING, self._cancel)
-            else:
-                self._cancel()
+        """Ends the run's processes and settles the task; the first reason given counts, unless that was a pause."""
+        if self._is_stopped or self._stop is why:
+            return
+        self._stop = why
+        if why is Stop.PAUSED or (why is Stop.SHUTDOWN and (self._asking.is_held or self._asking.is_over)):
+            self._make_way()
+        else:
+            self._cancel()
+
+    def _make_way(self) -> None:
+        """It can be parked as if it had been held for long enough."""
+        if not self._asking.is_over:
+            self._limit.stop()
+            self._asking.park()
+            asyncio.get_running_loop().call_later(PARKING, self._cancel)
 
     def _cancel(self) -> None:
         if self._work is not None:
@@ -110,7 +134,7 @@ class Execution:
     async def _carry_out(self) -> Task | None:
         self._work = asyncio.current_task()
         try:
-            ending = await self._ending() if self._stop is None else self._cut_short()
+            ending = self._cut_short() if self._is_stopped else await self._ending()
         except asyncio.CancelledError:
             ending = self._cut_short()
         except LeaseLost:
@@ -136,8 +160,9 @@ class Execution:
             return None
         if self._stop is Stop.CANCELLED:
             return cancelled(self._account.leftovers())
-        asking = self._asking.is_over
-        return after_crash(self.run, "The worker was stopped.", self._tools.clock.now(), blameless=True, asking=asking)
+        reason = "It was paused, and did not stop in time." if self._stop is Stop.PAUSED else "The worker was stopped."
+        asking = self._asking.was_held
+        return after_crash(self.run, reason, self._tools.clock.now(), blameless=True, asking=asking)
 
     async def _ending(self) -> Ending:
         """Runs the engine in its workspace and decides, from how that went, how the run ends."""
@@ -167,15 +192,35 @@ class Execution:
 
     async def _run(self, engine: Engine, workspace: Workspace, collect: Callable[[], Awaitable[tuple[Artifact, ...]]]) -> Ending:
         try:
-            result = await self._within_its_time(engine, workspace)
+            result = await self._heard_out(engine, workspace)
         except Parked:
-            return parked()
+            return parked(self._hearing.given)
         except TaskFailed as error:
             leftovers = self._account.leftovers(await collect())
             return after_failure(self.run, error, self._tools.clock.now(), leftovers)
         return completed(self._account.result(result, await collect()))
 
+    async def _heard_out(self, engine: Engine, workspace: Workspace) -> Result:
+        """The result, once the engine was given all that was said. Raises Parked where the task was paused before that."""
+        result = await self._within_its_time(engine, workspace)
+        while not await self._hushed():
+            if self._asking.is_over:
+                raise Parked
+            result = await self._within_its_time(engine, replace(workspace, goes_on=True))
+        return result
+
+    async def _hushed(self) -> bool:
+        """Whether nothing is left that was said; then nothing more will be said to this run."""
+        given = self._hearing.given
+        if not self.run.brief.converses or await self._patiently(lambda: self._tools.store.hush(self.run, given)):
+            return True
+        self._hearing.more(given + 1)  # at least: word of it may be on its way here
+        return False
+
     async def _within_its_time(self, engine: Engine, workspace: Workspace) -> Result:
+        if self._is_stopped:  # it came between two turns of the engine
+            raise asyncio.CancelledError
+        self._work = asyncio.current_task()
         self._limit.start()
         try:
             return await self._drive(engine, workspace)
@@ -196,7 +241,9 @@ class Execution:
     async def _drive(self, engine: Engine, workspace: Workspace) -> Result:
         result: Result | None = None
         try:
-            brief = await self._reminded(await self._recalled())
+            brief = await self._spoken_to(await self._reminded(await self._recalled()), workspace)
+            if self._asking.is_over:
+                raise Parked
             async with aclosing(engine.run(brief, workspace, self._asking)) as happenings:
                 async for happening in happenings:
                     if isinstance(happening, Result):
@@ -231,6 +278,12 @@ class Execution:
             return brief
         said = await self._patiently(lambda: conversations.before(task.id, LAST))
         return brief.model_copy(update={"conversation": window(said)})
+
+    async def _spoken_to(self, brief: Brief, workspace: Workspace) -> Brief:
+        """The brief with what the task's caller has said to it."""
+        before = max(self.run.task.heard, self._hearing.given) if workspace.goes_on else 0
+        said = await self._hearing.so_far()
+        return brief.model_copy(update={"said": said[before:], "said_before": said[:before]}) if said else brief
 
     async def _settle(self, ending: Ending) -> Task | None:
         tries = count()

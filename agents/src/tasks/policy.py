@@ -24,7 +24,7 @@ def after_failure(run: Run, error: TaskFailed, now: float, leftovers: Result | N
 
 
 def tries_of(run: Run) -> int:
-    """Attempts so far, this one included, without those that only went on after an answer."""
+    """Attempts so far, this one included, without those that only went on after an answer or a pause."""
     return run.task.attempt - run.task.resumed
 
 

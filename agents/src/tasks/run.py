@@ -42,7 +42,8 @@ class Run:
 class Ending:
     """How a run leaves its task: the status, the event that says so, and for `queued` when it may run again.
 
-    `input_required` means `queued` where all questions have been answered meanwhile.
+    `input_required` means `queued` where all questions have been answered meanwhile and the task is not paused; `queued` means
+    `input_required` where it is. `heard`: how many of its caller's messages it was given, by the word of its engine.
     """
 
     status: Status
@@ -50,6 +51,7 @@ class Ending:
     result: Result | None = None
     error: Failure | None = None
     run_at: float | None = None
+    heard: int | None = None
 
 
 def completed(result: Result) -> Ending:
@@ -66,9 +68,9 @@ def cancelled(leftovers: Result | None = None) -> Ending:
     return Ending(Status.CANCELLED, Draft(EventType.CANCELLED), result=leftovers)
 
 
-def parked() -> Ending:
-    """The run waited for answers as long as it could afford to; the next one goes on when they are there."""
-    return Ending(Status.INPUT_REQUIRED, Draft(EventType.PARKED))
+def parked(heard: int | None = None) -> Ending:
+    """The run waited for answers as long as it could afford to, or is paused; the next one goes on."""
+    return Ending(Status.INPUT_REQUIRED, Draft(EventType.PARKED), heard=heard)
 
 
 def requeued(reason: str, attempt: int, run_at: float, delay: float) -> Ending:

@@ -2,8 +2,13 @@
 
 from typing import Protocol
 
+import structlog
+
+from agents.src.errors import Problem
 from agents.src.tasks.run import Claim, Run
-from agents.src.tasks.task import Task
+from agents.src.tasks.task import Status, Task
+
+log = structlog.get_logger()
 
 
 class Runner(Protocol):
@@ -30,3 +35,13 @@ class Calls(Protocol):
 
     async def end(self, call_id: str) -> None:
         """Ends it, with its container and every process in that."""
+
+
+async def get_going(runner: Runner | None, task: Task) -> None:
+    """Sees to it that a task gets run that is back in the queue, if it is. Without a `runner`, somebody else does."""
+    if runner and task.status is Status.QUEUED:
+        try:
+            await runner.start(task)
+        except Problem as error:
+            # What put it there is kept; recovery starts the task.
+            log.warning("start_failed", task=task.id, detail=error.detail)

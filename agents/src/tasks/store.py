@@ -8,6 +8,7 @@ from agents.src.tasks.brief import Brief
 from agents.src.tasks.event import Draft, Event
 from agents.src.tasks.run import Claim, Ending, Run
 from agents.src.tasks.task import Status, Task, Usage
+from agents.src.tasks.wishes import Wishes
 
 
 class LeaseLost(Exception):
@@ -125,14 +126,20 @@ class TaskStore(Protocol):
         `again`: it was tried before without an answer. Then an attempt that has ended so already is passed over.
         """
 
-    async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, bool]:
-        """Extends the leases of these of the worker's runs: the id of each run it holds → whether its cancellation was asked for.
+    async def renew(self, claim: Claim, runs: Collection[str]) -> dict[str, Wishes]:
+        """Extends the leases of these of the worker's runs: the id of each run it holds → what its caller wants of it.
 
         A run that the worker holds but no longer carries out, because it could not be settled, is left to expire.
         """
 
-    async def cancellations(self, worker: str) -> frozenset[str]:
-        """The ids of the worker's runs whose cancellation was asked for."""
+    async def wishes(self, worker: str) -> dict[str, Wishes]:
+        """By the id of the run, for those of the worker's of which something is wanted."""
+
+    async def said(self, task_id: str, after: int) -> tuple[str, ...]:
+        """The caller's messages to the task, without the first `after`."""
+
+    async def hush(self, run: Run, heard: int) -> bool:
+        """Whether this is all that was said; then nothing more is said to this run, and it may complete. Raises LeaseLost."""
 
     async def request_cancel(self, task_id: str) -> Task:
         """A queued task is cancelled at once, a running one is told to end. Raises AlreadyEnded, UnknownTask."""

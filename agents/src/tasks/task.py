@@ -19,7 +19,7 @@ class Status(StrEnum):
     RUNNING = "running"
     """One run holds its lease."""
     INPUT_REQUIRED = "input_required"
-    """Waits for answers. For a while the run that asked holds it, its process alive; then no run does."""
+    """Waits for answers, or to be resumed. For a while the run that asked holds it, its process alive; then no run does."""
     COMPLETED = "completed"
     """Ended with a result."""
     FAILED = "failed"
@@ -35,10 +35,11 @@ class Status(StrEnum):
 ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 MOVES: dict[Status, frozenset[Status]] = {
-    Status.QUEUED: frozenset({Status.RUNNING, Status.FAILED, Status.CANCELLED}),
+    # To input_required: it was paused before a run took it.
+    Status.QUEUED: frozenset({Status.RUNNING, Status.INPUT_REQUIRED, Status.FAILED, Status.CANCELLED}),
     # Back to queued: the run failed or its worker died, and the policy grants another attempt.
     Status.RUNNING: frozenset({Status.QUEUED, Status.INPUT_REQUIRED, *ENDED}),
-    # To running: a run held it until it was answered; to queued: none did, or the one that did is gone.
+    # To running: a run held it until it was answered; to queued: none did, or the one that did is gone, or it was resumed.
     Status.INPUT_REQUIRED: frozenset({Status.QUEUED, Status.RUNNING, *ENDED}),
     Status.COMPLETED: frozenset(),
     Status.FAILED: frozenset(),
@@ -137,7 +138,7 @@ class Task:
     waiting: int = 0
     """How many of its questions wait for an answer."""
     resumed: int = 0
-    """How many of its attempts went on with what an earlier one had begun, after an answer."""
+    """How many of its attempts went on with what an earlier one had begun, after an answer or a pause."""
     session: int | None = None
     """The attempt that began what the next one, or the running one, goes on with. None: the next begins anew."""
     inbox: Inbox | None = None
@@ -147,6 +148,12 @@ class Task:
     """The name of the conversation that it belongs to."""
     workdir: str | None = None
     """The folder of this machine that it works in, as its caller was allowed to; None: in one of its own."""
+    paused: bool = False
+    """Whether its caller has it stand still. A run that holds it is about to let go."""
+    said: int = 0
+    """How many messages its caller has said to it since it was accepted."""
+    heard: int = 0
+    """How many of them the attempts were given that the next one goes on with."""
 
     def to(self, status: Status, **changes: Any) -> Self:
         """The task after a move to `status`; IllegalMove where the table of moves has no such move."""

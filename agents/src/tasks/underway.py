@@ -1,4 +1,4 @@
-"""The runs under way in this process: their leases are renewed, their cancellation is heard."""
+"""The runs under way in this process: their leases are renewed, what their callers want of them is heard."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,13 +7,14 @@ import structlog
 
 from agents.src.clock import Clock
 from agents.src.errors import Unavailable
-from agents.src.tasks.event import Event, EventType
+from agents.src.tasks.event import Event
 from agents.src.tasks.execution import Execution, Stop
 from agents.src.tasks.hub import Hub
 from agents.src.tasks.rounds import done
 from agents.src.tasks.run import Claim, Run
 from agents.src.tasks.store import TaskStore
 from agents.src.tasks.task import Status, Task
+from agents.src.tasks.wishes import wishes_of
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ class Underway:
         self._held_at: dict[str, float] = {}
         """When each run's lease was last known to be held, by the loop's clock: it stands still while the machine sleeps."""
         self._in_doubt = asyncio.Event()
-        """Set when a cancellation may have been asked for without being heard."""
+        """Set when something may have been wanted of a run without being heard."""
         self._loops: list[asyncio.Task[None]] = []
 
     @property
@@ -71,7 +72,7 @@ class Underway:
     def begin(self, run: Run, claimed_later: bool = False) -> "asyncio.Task[Task | None]":
         """Carries out a run; what is awaited is the task as the run leaves it, None where it was lost or could not be settled.
 
-        `claimed_later`: the task was queued before, so that its cancellation may have been asked for just before this.
+        `claimed_later`: the task was queued before, so that something may have been wanted of it just before this.
         """
         execution = self._execution_of(run)
         work = asyncio.create_task(self._carry_out(execution))
@@ -115,22 +116,22 @@ class Underway:
         if not events:
             self._in_doubt.set()
         for event in events:
-            if event.type is EventType.CANCEL_REQUESTED:
+            if wishes := wishes_of(event):
                 for execution, _ in list(self._runs.values()):
                     if execution.run.task.id == event.task_id:
-                        execution.stop(Stop.CANCELLED)
+                        execution.heed(wishes)
 
     async def _clear_doubts(self) -> None:
         while True:
             await self._in_doubt.wait()
             self._in_doubt.clear()
             if self._runs:
-                await done(self._stop_cancelled, otherwise="cancellations_unread")
+                await done(self._heed, otherwise="wishes_unread")
 
-    async def _stop_cancelled(self) -> None:
-        for run_id in await self._store.cancellations(self.worker):
+    async def _heed(self) -> None:
+        for run_id, wishes in (await self._store.wishes(self.worker)).items():
             if run_id in self._runs:
-                self._runs[run_id][0].stop(Stop.CANCELLED)
+                self._runs[run_id][0].heed(wishes)
 
     async def _beat(self) -> None:
         while True:
@@ -147,8 +148,8 @@ class Underway:
                 self._held_at[run_id] = now
             if run_id not in held:
                 execution.stop(Stop.LOST)
-            elif held[run_id]:
-                execution.stop(Stop.CANCELLED)
+            else:
+                execution.heed(held[run_id])
 
     def _let_go(self) -> None:
         """Ends runs whose leases have run out unrenewed: another worker may have them by now."""

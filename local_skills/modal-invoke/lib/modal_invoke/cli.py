@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from modal_invoke import __version__, commands, inbox, memory, questions, settings
+from modal_invoke import __version__, commands, inbox, memory, questions, settings, steering
 from modal_invoke.memory_hook import memory_hook
 from modal_invoke.output import Screen
 from modal_invoke.server import Server
@@ -22,7 +22,7 @@ exit codes:
   0    done
   1    the task failed or was cancelled, or the server refused the request
   2    the command line or the configuration is wrong
-  3    the task waits for an answer
+  3    the task waits for an answer, or is paused
   4    not authorised: run `modal-invoke login`
   5    the server cannot be reached
   124  the task is still running after --wait
@@ -125,6 +125,13 @@ def declare_tasks(sub: Any) -> None:
     declare_waiting(watch, watch)
     cancel = command(sub, "cancel", commands.cancel, "cancel a task")
     cancel.add_argument("id", metavar="ID", type=task_id)
+    pause = command(sub, "pause", steering.pause, "have a task stand still until it is resumed")
+    pause.add_argument("id", metavar="ID", type=task_id)
+    resume = command(sub, "resume", steering.resume, "have a paused task go on where it was")
+    resume.add_argument("id", metavar="ID", type=task_id)
+    say = command(sub, "say", steering.say, "say something to a task that is under way")
+    say.add_argument("id", metavar="ID", type=task_id)
+    say.add_argument("text", metavar="TEXT", help="in words; - reads it from standard input")
 
 
 def declare_questions(sub: Any) -> None:

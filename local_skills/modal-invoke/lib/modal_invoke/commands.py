@@ -15,6 +15,7 @@ from modal_invoke.inbox import have_seen
 from modal_invoke.output import Screen, learned, put, put_fields, put_json, put_table, size, spent
 from modal_invoke.questions import put_questions, tell_how
 from modal_invoke.server import Server
+from modal_invoke.steering import tell_paused
 from modal_invoke.stop import Exit, Stop, sentence
 from modal_invoke.watch import exit_of, watch
 
@@ -55,6 +56,7 @@ def finish(server: Server, task: dict[str, Any], args: Namespace, screen: Screen
         asked = server.questions(task["id"])
         put_questions(task, asked, whole=args.json)
         tell_how(asked, screen)
+        tell_paused(task, screen)
         return Exit.INPUT_REQUIRED
     result: dict[str, Any] = task.get("result") or {}
     if not args.json and exit_of(task) is Exit.DONE:
@@ -128,7 +130,7 @@ def show(server: Server, args: Namespace, _: Screen) -> Exit:
         ("skill", task["skill"]),
         ("task", task["task"]),
         ("workdir", str(task.get("workdir") or "")),
-        ("status", outcome(task).rstrip(".")),
+        ("status", outcome(task).rstrip(".") + (", paused" if task.get("paused") else "")),
         ("attempt", str(task.get("attempt") or "")),
         *((moment, str(task.get(f"{moment}_at") or "")) for moment in ("created", "started", "finished")),
         ("used", spent(task)),

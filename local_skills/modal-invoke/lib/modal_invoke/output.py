@@ -17,6 +17,13 @@ STEP = 0.1  # of the whole, between two printed lines of progress
 PAUSE = 5.0  # seconds after which progress is printed anyway
 UNITS = ("kB", "MB", "GB", "TB")
 CLEAR = "\r\x1b[2K"
+FIXED = {
+    "parked": "parked until it is answered",
+    "pause_requested": "is being paused",
+    "paused": "is paused",
+    "resumed": "is resumed",
+    "cancel_requested": "is being cancelled",
+}
 
 
 class Screen:
@@ -94,10 +101,10 @@ def describe(event: Event) -> str:
     if event.type == "question_answered":
         said = "; ".join(filter(None, (", ".join(data.get("choices") or []), data.get("text"))))
         return f"answered by the {data.get('by', 'caller')}: {said or data.get('action', '')}"
-    if event.type == "parked":
-        return "parked until it is answered"
-    if event.type == "cancel_requested":
-        return "is being cancelled"
+    if event.type in FIXED:
+        return FIXED[event.type]
+    if event.type == "said":
+        return f"{data.get('by', 'the caller')} says: {data.get('text', '')}"
     return brief(event)
 
 

@@ -48,6 +48,17 @@ class Server:
     def cancel(self, task_id: str) -> Json:
         return self._json(Request("POST", f"/api/tasks/{quote(task_id, safe='')}/cancel"))
 
+    def pause(self, task_id: str) -> Json:
+        return self._json(Request("POST", f"/api/tasks/{quote(task_id, safe='')}/pause"))
+
+    def resume(self, task_id: str) -> Json:
+        return self._json(Request("POST", f"/api/tasks/{quote(task_id, safe='')}/resume"))
+
+    def say(self, task_id: str, text: str, key: str) -> Json:
+        """The task as it stands then. Under the same key, the message is taken once."""
+        headers = {"Idempotency-Key": f'"{key}"'}
+        return self._post(f"/api/tasks/{quote(task_id, safe='')}/messages", {"text": text}, headers)
+
     def stream(self, task_id: str) -> Stream:
         return Stream(self.transport, task_id, self.patience)
 
@@ -107,9 +118,10 @@ class Server:
     def _json(self, request: Request) -> Json:
         return self.transport.call(request, self._document)
 
-    def _post(self, path: str, document: Json) -> Json:
+    def _post(self, path: str, document: Json, headers: dict[str, str] | None = None) -> Json:
         content = json.dumps(document).encode()
-        return self._json(Request("POST", path, body=Body(lambda: iter([content]), len(content), "application/json")))
+        body = Body(lambda: iter([content]), len(content), "application/json")
+        return self._json(Request("POST", path, headers or {}, body))
 
     def _document(self, reply: Reply) -> Json:
         document = reply.json()

@@ -24,6 +24,9 @@ KNOWN = TERMINAL | {
     "usage",
     "warning",
     "cancel_requested",
+    "said",
+    "pause_requested",
+    "resumed",
     "requeued",
     "question_passed_on",
     "question_answered",
@@ -74,7 +77,7 @@ def follow(server: Server, task_id: str, stream: Stream, screen: Screen, deadlin
         screen.show(event)
         if event.type in TERMINAL:
             break
-        if event.type not in KNOWN:  # it asks something, or a newer server has more to say
+        if event.type not in KNOWN:  # it asks something, is paused, or a newer server has more to say
             task = server.task(task_id)
             if exit_of(task) is Exit.INPUT_REQUIRED:
                 return task
