@@ -45,8 +45,8 @@ from agents.src.tasks.telling import body_of, first_paragraph, summary_of, told_
 from agents.src.tasks.tidying import Tidying
 from agents.src.tasks.turns import Expire, PassOn, TakeDefault, first_turn, next_step
 from agents.src.tasks.underway import Underway
-from agents.src.tasks.workdirs import Workdirs
 from agents.src.tasks.wishes import Wishes
+from agents.src.tasks.workdirs import Workdirs
 from agents.src.tasks.worker import Worker
 
 __all__ = [
@@ -137,8 +137,8 @@ __all__ = [
     "Usage",
     "Verdict",
     "Waiting",
-    "Workdirs",
     "Wishes",
+    "Workdirs",
     "Worker",
     "Workspace",
     "Workspaces",
