@@ -5,6 +5,7 @@ import os
 import pty
 import threading
 
+from agents.src.api.question_views import QuestionInFull, QuestionView
 from tests.client.driver import Client
 from tests.client.stand_in import TOKEN, Plan, StandIn
 
@@ -19,6 +20,12 @@ def asking(server: StandIn, **question: object) -> str:
     task = server.submit({"skill": "planning", "task": "x"}, "key")
     task["status"] = "input_required"
     return str(server.ask(task, {**WHICH, **question})["id"])
+
+
+def test_the_stand_ins_questions_have_the_members_of_the_servers(client: Client, server: StandIn) -> None:
+    question = asking(server)
+    assert set(server.questions[question]) == set(QuestionView.model_fields)
+    assert set(client("questions", question, "--json").json) == set(QuestionInFull.model_fields)
 
 
 def test_a_question_ends_the_waiting_and_is_given_as_json(client: Client, server: StandIn) -> None:

@@ -57,8 +57,8 @@ def shared_memory() -> Iterator[SharedMemory]:
 
 
 @contextmanager
-def new_database(url: str, purpose: str = "stories") -> Iterator[str]:
-    name = f"{purpose}_{os.getpid()}"
+def new_database(url: str) -> Iterator[str]:
+    name = f"stories_{os.getpid()}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"create database {name} strategy file_copy".encode())
         yield in_database(url, name)

@@ -26,6 +26,10 @@ LONG = "100"
 """Seconds that no story waits for."""
 PATIENCE = 40
 """Seconds after which a story that waits gives up."""
+DATABASE_SCRIPT = Path(__file__).parent / "skills" / "advisor" / "rehearsals" / "database.yaml"
+"""What the skill `advisor` has in place of a model."""
+SAME_PROGRAM = {"slow": ["once"], "apprentice": ["novice"], "asker": ["hasty", "nobody", "patient"]}
+"""By the name of a skill those that differ from it in their info.md only."""
 
 
 class Place(Protocol):
@@ -90,10 +94,14 @@ class House:
         assert found["status"] in ENDED
         return found
 
+    def first(self, task: Json, kind: str) -> Json:
+        """What the first event of this type says, once there is one."""
+        data: Json = next(event["data"] for event in self.events(task) if event["type"] == kind)
+        return data
+
     def worker(self, task: Json) -> int:
         """The process that runs the task, once the task's program has begun (and said so, as `slow` does)."""
-        text: str = next(event["data"]["text"] for event in self.events(task) if event["type"] == "text")
-        return int(text.removeprefix("worker "))
+        return int(self.first(task, "text")["text"].removeprefix("worker "))
 
     def processes(self, task: Json, attempt: int = 1) -> set[int]:
         return processes_of(f"{task['id']}:{attempt}")
@@ -116,6 +124,7 @@ def collect_skills(folder: Path) -> Path:
     """The skills that ship and those of the stories, in one new folder."""
     for source in (ROOT / "agents" / "skills", Path(__file__).parent / "skills"):
         shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(folder / "slow" / "main.py", folder / "once")
-    shutil.copy(folder / "apprentice" / "main.py", folder / "novice")
+    for name, others in SAME_PROGRAM.items():
+        for other in others:
+            shutil.copy(folder / name / "main.py", folder / other)
     return folder

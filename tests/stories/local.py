@@ -3,7 +3,6 @@
 import os
 import random
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -103,17 +102,9 @@ def served(
     database_url: str | None = None,
     shared_memory: Mapping[str, str] = NONE,
     settings: Mapping[str, str] = NONE,
-    more_skills: Mapping[str, str] = NONE,
 ) -> Iterator[LocalServer]:
-    """A server that answers. It must stop when it is told to, have met no error of its own, and have kept its token to itself.
-
-    `more_skills`: by name the info.md of those that do what `asker` does.
-    """
-    skills = collect_skills(folder / "skills")
-    for name, info in more_skills.items():
-        shutil.copytree(skills / "asker", skills / name)
-        (skills / name / "info.md").write_text(info)
-    server = LocalServer(folder, skills, database_url, shared_memory, settings)
+    """A server that answers. It must stop when it is told to, have met no error of its own, and have kept its token to itself."""
+    server = LocalServer(folder, collect_skills(folder / "skills"), database_url, shared_memory, settings)
     server.start()
     try:
         yield server
