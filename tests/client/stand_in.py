@@ -127,7 +127,14 @@ class StandIn:
         """A question of a task, as the server shows it."""
         question_id = f"question{len(self.questions) + 1:018}"
         whole = {"header": "", "choices": [], "several": False, "free_text": True, "default": [], "due_at": None, **question}
-        about = {"task_id": task["id"], "skill": task["skill"], "caller": "root", "to": "caller", "asked_at": NOW, "closed_at": None}
+        about = {
+            "task_id": task["id"],
+            "skill": task["skill"],
+            "caller": "root",
+            "to": "caller",
+            "asked_at": NOW,
+            "closed_at": None,
+        }
         self.questions[question_id] = {"id": question_id, **about, **whole, "state": "pending", "answer": None}
         return self.questions[question_id]
 

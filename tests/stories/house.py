@@ -6,10 +6,11 @@
 The skills are those that ship and those in `skills/`.
 """
 
+import asyncio
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from agents.src.services.database import Tx, open_database
 from agents.src.services.processes import processes_of
 
 Json = dict[str, Any]
@@ -51,6 +53,13 @@ class Place(Protocol):
 
         `processes` are the run's own.
         """
+
+    @property
+    def database_url(self) -> str | None:
+        """PostgreSQL's; None for SQLite in the state directory."""
+
+    @property
+    def state_dir(self) -> Path: ...
 
     def agents(self, *words: str) -> str:
         """What the command `agents` prints that looks after this place's database."""
@@ -109,6 +118,30 @@ class House:
     def lose(self, task: Json) -> None:
         """Kills, without a warning, what runs the task."""
         self.place.lose(self.worker(task), self.processes(task))
+
+    def make_due(self, task: Json) -> None:
+        """What waits for its time in this task has waited for long enough: its questions, its notices."""
+
+        def change(tx: Tx) -> None:
+            tx.run("update question set due_at = 0 where task_id = ? and due_at is not null", task["id"])
+            tx.run("update outbox set due_at = 0 where task_id = ? and due_at is not null", task["id"])
+            tx.notify(task["id"])
+
+        async def write() -> None:
+            db = open_database(self.place.database_url, self.place.state_dir)
+            try:
+                await db.write(change)
+            finally:
+                await db.close()
+
+        asyncio.run(write())
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -33,16 +33,19 @@ class LocalServer:
     ) -> None:
         self.token = secrets.token_urlsafe(32)
         self.shared_memory = shared_memory
+        self.database_url = database_url
+        self.state_dir = folder / "state"
         self._port = free_port()
         self._folder = folder
         self._environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "HOME": str(folder / "home"),
-            "MODAL_INVOKE_STATE_DIR": str(folder / "state"),
+            "MODAL_INVOKE_STATE_DIR": str(self.state_dir),
             "MODAL_INVOKE_SKILLS_DIR": str(skills),
             "MODAL_INVOKE_TOKEN": self.token,
             "MODAL_INVOKE_REHEARSAL": str(REHEARSAL),
+            "CALLBACK_PRIVATE_ADDRESSES": "true",  # of a story, on this machine
             **({"DATABASE_URL": database_url} if database_url else {}),
             **shared_memory,
             **settings,

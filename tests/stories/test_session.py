@@ -10,7 +10,8 @@ from agents.src.services.rehearsal import Rehearsal, Reply, Script, ToolCall
 from tests.client.claude import ClaudeCode, bash, converse, install_plugin
 from tests.client.driver import Client
 from tests.client.terminal import session, settle_in
-from tests.stories.house import DATABASE_SCRIPT, LONG, House, entering
+from tests.stories.conftest import ADVISING
+from tests.stories.house import LONG, House, entering
 from tests.stories.local import served
 
 TYPED = '/modal-invoke advisor "Choose a database"'
@@ -24,10 +25,9 @@ MISSED = "modal-invoke, while nobody was here:"
 
 
 @pytest.fixture
-def advising(tmp_path: Path) -> Iterator[House]:
-    """A server that has room for one task at a time, and whose skill `advisor` is in a rehearsal of its own."""
-    settings = {"MODAL_INVOKE_REHEARSAL": str(DATABASE_SCRIPT), "MAX_CONCURRENT_TASKS": "1"}
-    with served(tmp_path / "server", settings=settings) as server, entering(server) as house:
+def narrow(tmp_path: Path) -> Iterator[House]:
+    """As `advising`, with room for one task at a time."""
+    with served(tmp_path / "server", settings=ADVISING | {"MAX_CONCURRENT_TASKS": "1"}) as server, entering(server) as house:
         yield house
 
 
@@ -56,12 +56,10 @@ def said_in_session(task: str = "", question: str = "") -> Script:
     return Script(replies=replies)
 
 
-def test_a_parked_tasks_question_is_answered_in_the_session_and_its_end_is_told_there(
-    claude: ClaudeCode, advising: House
-) -> None:
+def test_a_parked_tasks_question_is_answered_in_the_session_and_its_end_is_told_there(claude: ClaudeCode, narrow: House) -> None:
     async def story() -> None:
         async with Rehearsal(said_in_session()) as model:
-            place = {"MODAL_INVOKE_URL": advising.place.url, "MODAL_INVOKE_TOKEN": advising.place.token}
+            place = {"MODAL_INVOKE_URL": narrow.place.url, "MODAL_INVOKE_TOKEN": narrow.place.token}
             async with session(claude, claude.home, place | {"ANTHROPIC_BASE_URL": model.url}) as terminal:
                 await terminal.until("accept edits on")
                 terminal.press(TYPED)
@@ -69,26 +67,26 @@ def test_a_parked_tasks_question_is_answered_in_the_session_and_its_end_is_told_
                 terminal.press("\r")
                 await terminal.until("It runs in the cloud.")
                 await terminal.until("Enter to select")
-                [question] = advising.web.get("/api/questions").json()["items"]
-                task = advising.show(question["task_id"])
-                await asyncio.to_thread(advising.first, task, "parked")
-                assert not advising.processes(task)
+                [question] = narrow.web.get("/api/questions").json()["items"]
+                task = narrow.show(question["task_id"])
+                await asyncio.to_thread(narrow.first, task, "parked")
+                assert not narrow.processes(task)
                 model.script = said_in_session(task["id"], question["id"])
                 # The only place is taken: so the session has gone to rest again before the task goes on, and ends.
-                other = advising.submit("slow", LONG)
-                await terminal.until(lambda: advising.show(other["id"])["status"] == "running")
+                other = narrow.submit("slow", LONG)
+                await terminal.until(lambda: narrow.show(other["id"])["status"] == "running")
                 terminal.press("\x1b[B")  # down, to the second choice
                 await terminal.until("❯SQLite")  # only what changes is written anew
                 terminal.press("\r")
                 await terminal.until("The task goes on.")
-                assert advising.show(task["id"])["status"] == "queued"
-                advising.web.post(f"/api/tasks/{other['id']}/cancel")
+                assert narrow.show(task["id"])["status"] == "queued"
+                narrow.web.post(f"/api/tasks/{other['id']}/cancel")
                 await terminal.until("That was all.")
-                await terminal.until(lambda: not advising.web.get("/api/inbox").json()["items"])
+                await terminal.until(lambda: not narrow.web.get("/api/inbox").json()["items"])
             assert (model.failure, model.unheard) == (None, None)
-        found = advising.ended(task)
+        found = narrow.ended(task)
         assert (found["status"], found["attempt"]) == ("completed", 2), found["error"]
-        events = [event for event in advising.events(task) if event["type"] in TURNS]
+        events = [event for event in narrow.events(task) if event["type"] in TURNS]
         assert [event["type"] for event in events] == TURNS
         happened = {event["type"]: event["data"] for event in events}
         answer = happened["question_answered"]
