@@ -160,7 +160,7 @@ class FolderFiles:
 
     async def parked(self) -> tuple[str, ...]:
         """The ids of the tasks for which a folder is set aside."""
-        return tuple(path.name for path in self._parked.glob("*"))
+        return await asyncio.to_thread(lambda: tuple(path.name for path in self._parked.glob("*")))
 
     async def forget(self, task_id: str) -> None:
         """Removes the folder that was set aside for a task."""
