@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from agents.src.services.claude_asking import Asker
 from agents.src.services.claude_questions import ASK_CALLER, ASK_USER
 from agents.src.services.loopback import serve
 from agents.src.services.rehearsal import Rehearsal
-from agents.src.tasks import EventType
+from agents.src.tasks import Event, EventType
 from benchmarks.parking import HELD, TIMES, House
 
 SENT, COMMITTED, ANSWERED, DECIDED, ASKED_MODEL = "sent", "committed", "answered", "decided", "asked the model"
@@ -58,6 +58,10 @@ class Watch:
     def mark(self, what: str) -> None:
         self.at.setdefault(what, time.perf_counter())
         self.news.set()
+
+    def hear(self, events: Sequence[Event]) -> None:
+        if any(event.type is EventType.QUESTION_ANSWERED for event in events):
+            self.mark(COMMITTED)
 
     async def until(self, what: str) -> None:
         async with asyncio.timeout(60):
@@ -115,8 +119,7 @@ async def measured(state: Path, tasks: int) -> None:
     took: dict[str, dict[str, list[float]]] = {tool: {step: [] for step in STEPS} for tool in (ASK_CALLER, ASK_USER)}
     took[READ] = {"in all": []}
     async with House(state, HELD, 60) as house, serve(create_app(house.parts)) as url:
-        closes = EventType.QUESTION_ANSWERED
-        house.parts.hub.listeners.insert(0, lambda told: [watch.mark(COMMITTED) for event in told if event.type is closes])
+        house.parts.hub.listeners.insert(0, watch.hear)
         async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {'x' * 40}"}, trust_env=False) as web:
             for _ in range(tasks):
                 await answers(house, web, watch, took)
