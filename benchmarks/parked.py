@@ -4,7 +4,7 @@
 
 Two servers on one machine at the same time: one whose tasks were all parked by the product itself, each with a pending question
 and a folder set aside, and one without a task. After they have settled, the CPU time of both (user and system) over the same
-windows, and the memory that is theirs alone. Then the look at what is due that a server takes when it is woken.
+windows, and the memory that is theirs alone. Then what a server looks at when it is woken, and now and then.
 `--postgres`: with a PostgreSQL server of its own instead of SQLite.
 """
 
@@ -27,7 +27,8 @@ from agents.src.bootstrap import Parts, bootstrap
 from agents.src.services import question_sql
 from agents.src.settings import read_settings
 from agents.src.skills import Catalogue, SkillRequest
-from agents.src.tasks import Ask, Brief, Caller, Draft, Event, EventType, Question, Result, Workspace
+from agents.src.tasks import Ask, Brief, Caller, Draft, Event, EventType, Question, Result, Tidying, Workspace
+from agents.src.tasks.tidying import EVERY
 from benchmarks.noop import NOOP
 from benchmarks.serving import TOKEN, cpu_seconds, served
 
@@ -91,17 +92,21 @@ async def fill(place: Place, number: int) -> None:
 
 
 async def look(place: Place) -> str:
-    """How long it takes to see that nothing is due, and when something will be; and how the database finds that."""
+    """How long it takes to see that nothing is due, and when something will be; how the database finds that; the folders."""
     parts = place.parts()
     try:
         overdue = await median_ms(lambda: parts.questions.overdue(100))
         next_due = await median_ms(parts.questions.next_due)
+        began = time.process_time()
+        await Tidying(parts.store, parts.files, parts.clock).tidy()
+        folders = 1000 * (time.process_time() - began)
         explain = "explain" if place.database_url else "explain query plan"
         rows = await parts.db.read(lambda tx: tx.run(f"{explain} {question_sql.NEXT_DUE.format(which='')}"))
     finally:
         await parts.close()
     plan = " ".join(next(str(row[-1]) for row in rows if "question_due" in str(row[-1])).split())
-    return f"what is due {overdue:.2f} ms, when the next is {next_due:.2f} ms ({plan})"
+    due = f"what is due {overdue:.2f} ms, when the next is {next_due:.2f} ms ({plan})"
+    return f"{due}; whose folders may go {folders:.0f} ms of CPU, every {EVERY / 60:g} minutes"
 
 
 async def median_ms(work: Callable[[], Awaitable[object]]) -> float:
