@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # also without the package i
 
 from agents.src.bootstrap import Parts, bootstrap
 from agents.src.services import question_sql
+from agents.src.services.files import FolderFiles
 from agents.src.settings import read_settings
 from agents.src.skills import Catalogue, SkillRequest
 from agents.src.tasks import Ask, Brief, Caller, Draft, Event, EventType, Question, Result, Tidying, Workspace
@@ -97,6 +98,7 @@ async def look(place: Place) -> str:
     try:
         overdue = await median_ms(lambda: parts.questions.overdue(100))
         next_due = await median_ms(parts.questions.next_due)
+        assert isinstance(parts.files, FolderFiles)
         began = time.process_time()
         await Tidying(parts.store, parts.files, parts.clock).tidy()
         folders = 1000 * (time.process_time() - began)
