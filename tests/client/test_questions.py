@@ -3,7 +3,11 @@
 import json
 import os
 import pty
+import socket
 import threading
+from collections.abc import Callable
+
+import pytest
 
 from agents.src.api.question_views import QuestionInFull, QuestionView
 from tests.client.driver import Client
@@ -177,3 +181,22 @@ def test_the_monitor_tells_each_thing_once_over_as_many_connections_as_it_takes(
         reader.start()
         reader.join(30)
         assert f"Task {TASK} (planning) has ended" in line[0]
+
+
+def socket_pair() -> tuple[int, int]:
+    """As Claude Code reads what it starts."""
+    ours, theirs = socket.socketpair()
+    return ours.detach(), theirs.detach()
+
+
+@pytest.mark.parametrize("pair", [os.pipe, socket_pair])
+def test_the_monitor_ends_when_nobody_reads_it_any_more(
+    client: Client, server: StandIn, pair: Callable[[], tuple[int, int]]
+) -> None:
+    question = entry(server)
+    ours, theirs = pair()
+    with client.started("monitor", stdout=theirs) as process:
+        os.close(theirs)
+        assert question.encode() in read_until(ours, question.encode())
+        os.close(ours)
+        assert process.wait(30) == 0
