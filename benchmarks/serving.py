@@ -36,10 +36,13 @@ def wait_until_up(port: int, seconds: float = 20) -> None:
 
 
 @contextmanager
-def served(arguments: list[str], state: Path, cap: int = 64) -> Iterator[tuple[psutil.Process, int]]:
+def served(
+    arguments: list[str], state: Path, cap: int = 64, database_url: str | None = None
+) -> Iterator[tuple[psutil.Process, int]]:
     """A server process of this folder, and its port; stopped at the end."""
     port = free_port()
     settings = {"MODAL_INVOKE_TOKEN": TOKEN, "MODAL_INVOKE_STATE_DIR": str(state), "MAX_CONCURRENT_TASKS": str(cap)}
+    settings |= {"DATABASE_URL": database_url} if database_url else {}
     command = [sys.executable, str(HERE / arguments[0]), *arguments[1:], "--port", str(port)]
     server = subprocess.Popen(command, env={**os.environ, **settings})
     try:

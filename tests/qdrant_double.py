@@ -14,7 +14,6 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -33,7 +32,8 @@ from agents.src.services.loopback import serve
 from agents.src.services.qdrant import QdrantMemory
 from agents.src.services.qdrant_embedded import answer
 from agents.src.services.qdrant_wire import Refusal, only_reads
-from tests.building import NOON, PATIENCE
+from tests.background import in_a_thread
+from tests.building import NOON
 
 ADA = Origin("ada", "local", NOON)
 CUT = {"x-double": "cut"}
@@ -173,22 +173,9 @@ async def served(double: Double) -> AsyncIterator[str]:
 
 @contextmanager
 def in_the_background(double: Double) -> Iterator[str]:
-    """The same for tests without an event loop: the double has a thread and a loop of its own."""
-    url: Future[str] = Future()
-    stop: Future[None] = Future()
-
-    async def live() -> None:
-        async with served(double) as address:
-            url.set_result(address)
-            await asyncio.wrap_future(stop)
-
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(asyncio.run, live())
-        try:
-            yield url.result(PATIENCE)
-        finally:
-            stop.set_result(None)
-            done.result(PATIENCE)
+    """The same for tests without an event loop."""
+    with in_a_thread(served(double)) as url:
+        yield url
 
 
 @asynccontextmanager

@@ -139,9 +139,20 @@ class StandIn:
         """A question of a task, as the server shows it."""
         question_id = f"question{len(self.questions) + 1:018}"
         whole = {"header": "", "choices": [], "several": False, "free_text": True, "default": [], "due_at": None, **question}
-        about = {"id": task["id"], "skill": task["skill"], "task": task["task"], "status": "input_required"}
-        self.questions[question_id] = {"id": question_id, **whole, "task": about, "state": "pending", "answer": None}
+        about = {
+            "task_id": task["id"],
+            "skill": task["skill"],
+            "caller": "root",
+            "to": "caller",
+            "asked_at": NOW,
+            "closed_at": None,
+        }
+        self.questions[question_id] = {"id": question_id, **about, **whole, "state": "pending", "answer": None}
         return self.questions[question_id]
+
+    def in_full(self, question: Json) -> Json:
+        task = self.tasks[question["task_id"]]
+        return {**question, "task": {name: task[name] for name in ("id", "skill", "task", "status")}, "events": []}
 
     def answer(self, question: Json, answer: Json) -> tuple[int, Json]:
         if question["state"] != "pending":
@@ -150,7 +161,7 @@ class StandIn:
             return 422, {"title": "The answer does not fit the question.", "detail": "There is no such choice."}
         with self.changed:
             question.update(state="answered", answer={"text": "", "choices": [], "by": "caller", **answer})
-            self.tasks[question["task"]["id"]]["status"] = "running"
+            self.tasks[question["task_id"]]["status"] = "running"
             self.changed.notify_all()
         return 200, question
 
@@ -158,7 +169,7 @@ class StandIn:
         """The task's events, the terminal one included; waits for a cancel where the plan does not end."""
         events = [("submitted", {}), ("started", {"attempt": 1}), *self.plan.events]
         for seq, (kind, data) in enumerate(events, 1):
-            if kind == "question_asked" and not any(asked["task"]["id"] == task["id"] for asked in self.questions.values()):
+            if kind == "question_asked" and not any(asked["task_id"] == task["id"] for asked in self.questions.values()):
                 self.ask(task, data)
                 task["status"] = "input_required"
             if kind == "paused" and not self.requests("POST", f"/api/tasks/{task['id']}/resume"):
@@ -269,7 +280,7 @@ class Handler(BaseHTTPRequestHandler):
                 found = [asked for asked in reversed(server.questions.values()) if fits(asked, *wanted)]
                 return 200, {"items": found, "next": None}
             case ["GET", "questions", question_id] if question_id in server.questions:
-                return 200, server.questions[question_id]
+                return 200, server.in_full(server.questions[question_id])
             case ["POST", "questions", question_id, "answer"] if question_id in server.questions:
                 return server.answer(server.questions[question_id], json.loads(seen.body))
             case ["GET", "inbox"]:
@@ -360,7 +371,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def fits(asked: Json, task: list[str] | None, status: list[str] | None) -> bool:
-    return [asked["task"]["id"]] == (task or [asked["task"]["id"]]) and [asked["state"]] == (status or [asked["state"]])
+    return [asked["task_id"]] == (task or [asked["task_id"]]) and [asked["state"]] == (status or [asked["state"]])
 
 
 class _Server(ThreadingHTTPServer):

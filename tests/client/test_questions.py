@@ -3,8 +3,13 @@
 import json
 import os
 import pty
+import socket
 import threading
+from collections.abc import Callable
 
+import pytest
+
+from agents.src.api.question_views import QuestionInFull, QuestionView
 from tests.client.driver import Client
 from tests.client.stand_in import TOKEN, Plan, StandIn
 
@@ -19,6 +24,12 @@ def asking(server: StandIn, **question: object) -> str:
     task = server.submit({"skill": "planning", "task": "x"}, "key")
     task["status"] = "input_required"
     return str(server.ask(task, {**WHICH, **question})["id"])
+
+
+def test_the_stand_ins_questions_have_the_members_of_the_servers(client: Client, server: StandIn) -> None:
+    question = asking(server)
+    assert set(server.questions[question]) == set(QuestionView.model_fields)
+    assert set(client("questions", question, "--json").json) == set(QuestionInFull.model_fields)
 
 
 def test_a_question_ends_the_waiting_and_is_given_as_json(client: Client, server: StandIn) -> None:
@@ -170,3 +181,22 @@ def test_the_monitor_tells_each_thing_once_over_as_many_connections_as_it_takes(
         reader.start()
         reader.join(30)
         assert f"Task {TASK} (planning) has ended" in line[0]
+
+
+def socket_pair() -> tuple[int, int]:
+    """As Claude Code reads what it starts."""
+    ours, theirs = socket.socketpair()
+    return ours.detach(), theirs.detach()
+
+
+@pytest.mark.parametrize("pair", [os.pipe, socket_pair])
+def test_the_monitor_ends_when_nobody_reads_it_any_more(
+    client: Client, server: StandIn, pair: Callable[[], tuple[int, int]]
+) -> None:
+    question = entry(server)
+    ours, theirs = pair()
+    with client.started("monitor", stdout=theirs) as process:
+        os.close(theirs)
+        assert question.encode() in read_until(ours, question.encode())
+        os.close(ours)
+        assert process.wait(30) == 0

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from agents.src.errors import AlreadyAnswered, UnknownQuestion
+from agents.src.services import question_sql as sql
 from agents.src.tasks import (
     Action,
     Answer,
@@ -346,3 +347,15 @@ def test_a_task_that_has_ended_is_charged_nothing_for_nothing_comes_after_its_en
         assert (await house.store.get(run.task.id)).usage == Usage()
 
     at_home(open_db, story)
+
+
+def test_what_is_due_is_read_from_its_index(open_sqlite: OpenDb) -> None:
+    """Not by looking at all that is pending; and so no question costs more for the others that wait."""
+
+    async def story(house: House) -> None:
+        for statement, values in ((sql.NEXT_DUE, ()), (sql.OVERDUE, (NOON, 100))):
+            explain = f"explain query plan {statement.format(which='')}"
+            plan = await house.db.read(lambda tx, explain=explain, values=values: tx.run(explain, *values))  # type: ignore[misc]
+            assert [row[3].rpartition("INDEX ")[2].split(" AND ")[0] for row in plan] == ["question_due (state=?"]
+
+    at_home(open_sqlite, story)

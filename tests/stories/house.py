@@ -6,10 +6,11 @@
 The skills are those that ship and those in `skills/`.
 """
 
+import asyncio
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from agents.src.services.database import Tx, open_database
 from agents.src.services.processes import processes_of
 
 Json = dict[str, Any]
@@ -26,6 +28,10 @@ LONG = "100"
 """Seconds that no story waits for."""
 PATIENCE = 40
 """Seconds after which a story that waits gives up."""
+DATABASE_SCRIPT = Path(__file__).parent / "skills" / "advisor" / "rehearsals" / "database.yaml"
+"""What the skill `advisor` has in place of a model."""
+SAME_PROGRAM = {"slow": ["once"], "apprentice": ["novice"], "asker": ["hasty", "nobody", "patient"]}
+"""By the name of a skill those that differ from it in their info.md only."""
 
 
 class Place(Protocol):
@@ -47,6 +53,13 @@ class Place(Protocol):
 
         `processes` are the run's own.
         """
+
+    @property
+    def database_url(self) -> str | None:
+        """PostgreSQL's; None for SQLite in the state directory."""
+
+    @property
+    def state_dir(self) -> Path: ...
 
     def agents(self, *words: str) -> str:
         """What the command `agents` prints that looks after this place's database."""
@@ -90,10 +103,14 @@ class House:
         assert found["status"] in ENDED
         return found
 
+    def first(self, task: Json, kind: str) -> Json:
+        """What the first event of this type says, once there is one."""
+        data: Json = next(event["data"] for event in self.events(task) if event["type"] == kind)
+        return data
+
     def worker(self, task: Json) -> int:
         """The process that runs the task, once the task's program has begun (and said so, as `slow` does)."""
-        text: str = next(event["data"]["text"] for event in self.events(task) if event["type"] == "text")
-        return int(text.removeprefix("worker "))
+        return int(self.first(task, "text")["text"].removeprefix("worker "))
 
     def processes(self, task: Json, attempt: int = 1) -> set[int]:
         return processes_of(f"{task['id']}:{attempt}")
@@ -101,6 +118,30 @@ class House:
     def lose(self, task: Json) -> None:
         """Kills, without a warning, what runs the task."""
         self.place.lose(self.worker(task), self.processes(task))
+
+    def make_due(self, task: Json) -> None:
+        """What waits for its time in this task has waited for long enough: its questions, its notices."""
+
+        def change(tx: Tx) -> None:
+            tx.run("update question set due_at = 0 where task_id = ? and due_at is not null", task["id"])
+            tx.run("update outbox set due_at = 0 where task_id = ? and due_at is not null", task["id"])
+            tx.notify(task["id"])
+
+        async def write() -> None:
+            db = open_database(self.place.database_url, self.place.state_dir)
+            try:
+                await db.write(change)
+            finally:
+                await db.close()
+
+        asyncio.run(write())
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.1)
 
 
 @contextmanager
@@ -116,6 +157,7 @@ def collect_skills(folder: Path) -> Path:
     """The skills that ship and those of the stories, in one new folder."""
     for source in (ROOT / "agents" / "skills", Path(__file__).parent / "skills"):
         shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(folder / "slow" / "main.py", folder / "once")
-    shutil.copy(folder / "apprentice" / "main.py", folder / "novice")
+    for name, others in SAME_PROGRAM.items():
+        for other in others:
+            shutil.copy(folder / name / "main.py", folder / other)
     return folder

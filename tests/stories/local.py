@@ -3,7 +3,6 @@
 import os
 import random
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -34,16 +33,19 @@ class LocalServer:
     ) -> None:
         self.token = secrets.token_urlsafe(32)
         self.shared_memory = shared_memory
+        self.database_url = database_url
+        self.state_dir = folder / "state"
         self._port = free_port()
         self._folder = folder
         self._environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "HOME": str(folder / "home"),
-            "MODAL_INVOKE_STATE_DIR": str(folder / "state"),
+            "MODAL_INVOKE_STATE_DIR": str(self.state_dir),
             "MODAL_INVOKE_SKILLS_DIR": str(skills),
             "MODAL_INVOKE_TOKEN": self.token,
             "MODAL_INVOKE_REHEARSAL": str(REHEARSAL),
+            "CALLBACK_PRIVATE_ADDRESSES": "true",  # of a story, on this machine
             **({"DATABASE_URL": database_url} if database_url else {}),
             **shared_memory,
             **settings,
@@ -103,17 +105,9 @@ def served(
     database_url: str | None = None,
     shared_memory: Mapping[str, str] = NONE,
     settings: Mapping[str, str] = NONE,
-    more_skills: Mapping[str, str] = NONE,
 ) -> Iterator[LocalServer]:
-    """A server that answers. It must stop when it is told to, have met no error of its own, and have kept its token to itself.
-
-    `more_skills`: by name the info.md of those that do what `asker` does.
-    """
-    skills = collect_skills(folder / "skills")
-    for name, info in more_skills.items():
-        shutil.copytree(skills / "asker", skills / name)
-        (skills / name / "info.md").write_text(info)
-    server = LocalServer(folder, skills, database_url, shared_memory, settings)
+    """A server that answers. It must stop when it is told to, have met no error of its own, and have kept its token to itself."""
+    server = LocalServer(folder, collect_skills(folder / "skills"), database_url, shared_memory, settings)
     server.start()
     try:
         yield server

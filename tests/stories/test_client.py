@@ -58,6 +58,30 @@ def test_one_who_does_not_want_to_wait_any_longer_can_still_cancel(client: Clien
     assert client("cancel", task["id"]).code == 1
 
 
+def test_a_task_that_asks_is_answered_from_a_script_which_has_no_terminal(client: Client, house: House) -> None:
+    asks = client("run", "patient", "Which colour!\nFrom where?")
+    assert asks.code == 3, asks.err
+    task_id = asks.json["task"]
+    assert asks.json["status"] == "input_required"
+    house.first({"id": task_id}, "parked")
+    waiting = client("watch", task_id)
+    questions = {question["text"]: question["id"] for question in waiting.json["asks"]}
+    assert (waiting.code, sorted(questions)) == (3, ["From where?", "Which colour!"])
+    assert questions["From where?"] in client("questions").out
+    misfit = client("answer", questions["Which colour!"], "green")
+    assert (misfit.code, "does not fit" in misfit.err) == (1, True), misfit.err
+    answered = client("answer", questions["Which colour!"], "--choice", "blue")
+    assert (answered.code, f"modal-invoke watch {task_id}" in answered.err) == (0, True), answered.err
+    assert client("watch", task_id).code == 3
+    assert client("answer", questions["From where?"], "-", stdin="home").code == 0
+    ended = client("watch", task_id)
+    assert (ended.code, ended.out) == (0, "blue; home\n"), ended.err
+    assert client("show", task_id, "--json").json["status"] == "completed"
+    late = client("answer", questions["Which colour!"], "--choice", "red")
+    assert (late.code, "blue" in late.err) == (1, True), late.err
+    assert "answered" in client("questions", questions["Which colour!"]).out
+
+
 def test_a_token_opens_what_it_allows(client: Client, house: House, tmp_path: Path) -> None:
     grace = Client(tmp_path, client.url, house.place.agents("token", "create", "grace", "--skills", "slow").strip())
     assert grace("run", "slow", "0").out == "attempt 1\n"

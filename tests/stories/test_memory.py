@@ -1,13 +1,12 @@
 """What is taught at home goes up, what is learned in the cloud comes home: the same in every place."""
 
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.stories.house import PATIENCE, House, Json, entering
+from tests.stories.house import House, Json, entering, eventually
 from tests.stories.laptop import Laptop
 from tests.stories.local import served
 
@@ -36,13 +35,6 @@ def known(house: House, skill: str = "apprentice") -> dict[str, str]:
         found |= {entry["text"]: entry["id"] for entry in page["items"]}
         if not (cursor := page["next"]):
             return found
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.1)
 
 
 def ask(house: House, task: str, skill: str = "apprentice") -> Json:
@@ -112,7 +104,7 @@ def test_an_entry_that_two_laptops_and_a_task_change_is_kept_three_times_until_a
     laptop.edit(fact, at_home)
     other.edit(fact, elsewhere)
     ask(house, f"correct {given(ask(house, 'nothing'))[fact]} {in_the_cloud}")
-    until(lambda: in_the_cloud in known(house))
+    eventually(lambda: in_the_cloud in known(house))
     assert at_home in laptop.sync(code=1)
     assert elsewhere in other.sync(code=1)
     assert "2 conflicts stand" in laptop.sync()

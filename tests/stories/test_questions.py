@@ -1,45 +1,19 @@
-"""Tasks that ask, and go on when they are answered: the same in every place. And on a server that holds none while it waits."""
+"""Tasks that ask, and go on when they are answered; and who is told: the same in every place."""
 
-from collections.abc import Iterator
+import json
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 
 import httpx
 import pytest
 
-from tests.stories.conftest import new_database
-from tests.stories.house import House, Json, entering
-from tests.stories.local import LocalServer, served
+from tests.background import in_a_thread
+from tests.receiver import SECRET, Receiver, receiving
+from tests.stories.house import PATIENCE, House, Json, entering, eventually
+from tests.stories.local import LocalServer
 
-HASTY = """---
-name: {name}
-description: As asker, but its questions wait for nobody.
-engine: script
-run: main.py
-asks: true
-timeout: 60
-questions:
-  ask: [human]
-{default}---
-"""
-MORE = {
-    "hasty": HASTY.format(name="hasty", default="  default: blue\n"),
-    "nobody": HASTY.format(name="nobody", default=""),
-}
-HOLDS_NOTHING = {"QUESTION_HOLD_SECONDS": "0"}
 COLOUR = "Which colour!"
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def parking(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A server that holds no process while a task waits, and has skills whose questions are closed at once."""
-    folder = tmp_path_factory.mktemp("parking")
-    with ExitStack() as open_now:
-        url = None
-        if request.param == "postgres":
-            url = open_now.enter_context(new_database(request.getfixturevalue("postgres_url"), "parking"))
-        server = open_now.enter_context(served(folder, url, settings=HOLDS_NOTHING, more_skills=MORE))
-        yield open_now.enter_context(entering(server))
+HOUR = 3600.0
 
 
 def asked(house: House, task: Json, number: int = 1) -> list[Json]:
@@ -51,10 +25,6 @@ def asked(house: House, task: Json, number: int = 1) -> list[Json]:
         if len(found) == number:
             break
     return sorted(found, key=lambda question: question["text"])
-
-
-def parked(house: House, task: Json) -> None:
-    assert any(event["type"] == "parked" for event in house.events(task))
 
 
 def answer(house: House, question: Json, **said: object) -> httpx.Response:
@@ -137,7 +107,7 @@ def test_a_held_task_whose_server_is_killed_is_answered_in_the_next(local: Local
         task = house.submit("asker", COLOUR)
         [colour] = asked(house, task)
         house.lose(task)
-        parked(house, task)
+        house.first(task, "parked")
         assert not house.processes(task)
         answered(house, colour, choices=["red"])
         found = house.ended(task)
@@ -145,28 +115,150 @@ def test_a_held_task_whose_server_is_killed_is_answered_in_the_next(local: Local
         assert [event["type"] for event in house.events(task)].count("question_asked") == 1
 
 
-def test_a_parked_task_costs_no_process_and_goes_on_in_another_server(parking: House) -> None:
-    task = parking.submit("asker", f"{COLOUR}\nFrom where?")
-    where, colour = asked(parking, task, 2)
-    parked(parking, task)
-    assert not parking.processes(task)
-    answered(parking, colour, choices=["red"])
-    parking.lose(task)
-    assert parking.show(task["id"])["status"] == "input_required"
-    answered(parking, where, text="home")
-    found = parking.ended(task)
+def test_a_parked_task_costs_no_process_and_goes_on_in_another(house: House) -> None:
+    task = house.submit("patient", f"{COLOUR}\nFrom where?")
+    where, colour = asked(house, task, 2)
+    house.first(task, "parked")
+    assert not house.processes(task)
+    answered(house, colour, choices=["red"])
+    house.lose(task)
+    assert house.show(task["id"])["status"] == "input_required"
+    answered(house, where, text="home")
+    found = house.ended(task)
     assert (found["status"], found["result"]["text"], found["attempt"]) == ("completed", "red; home", 2)
-    workers = [event["data"]["text"] for event in parking.events(task) if event["type"] == "text"]
+    workers = [event["data"]["text"] for event in house.events(task) if event["type"] == "text"]
     assert len(set(workers)) == 2
-    assert [event["type"] for event in parking.events(task)].count("question_asked") == 2
+    assert [event["type"] for event in house.events(task)].count("question_asked") == 2
 
 
-def test_what_nobody_answers_is_answered_by_the_default(parking: House) -> None:
-    found = parking.ended(parking.submit("hasty", COLOUR))
+def test_claude_code_goes_on_where_it_was_parked_with_the_files_that_it_had(advising: House) -> None:
+    task = advising.submit("advisor", "Choose a database")
+    [database] = asked(advising, task)
+    advising.first(task, "parked")
+    assert not advising.processes(task)
+    answered(advising, database, choices=["SQLite"])
+    found = advising.ended(task)
+    assert (found["status"], found["attempt"]) == ("completed", 2), found["error"]
+    assert found["result"]["text"].endswith("One file is enough.")
+    assert [artifact["name"] for artifact in found["result"]["artifacts"]] == ["notes.txt"]
+    used = [event["data"]["name"] for event in advising.events(task) if event["type"] == "tool_call"]
+    assert used == ["Write", "AskUserQuestion", "Read"]
+
+
+def test_what_nobody_answers_is_answered_by_the_default(house: House) -> None:
+    found = house.ended(house.submit("hasty", COLOUR))
     assert (found["status"], found["result"]["text"], found["result"]["data"]["q0"]["by"]) == ("completed", "blue", "default")
 
 
-def test_what_nobody_answers_and_has_no_default_fails_its_task(parking: House) -> None:
-    found = parking.ended(parking.submit("nobody", COLOUR))
+def test_what_nobody_answers_and_has_no_default_fails_its_task(house: House) -> None:
+    found = house.ended(house.submit("nobody", COLOUR))
     assert (found["status"], found["error"]["type"]) == ("failed", "question-expired")
     assert COLOUR in found["error"]["detail"]
+
+
+# Who is told
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+def there(receiver: Receiver) -> AbstractContextManager[str]:
+    """Where it is told, for as long as this lasts."""
+    return in_a_thread(receiving(receiver))
+
+
+def told(receiver: Receiver, number: int) -> list[Json]:
+    """What it has been told, once it was so often."""
+    eventually(lambda: len(receiver.got) >= number)
+    return [got.told for got in receiver.got]
+
+
+def passed_on(house: House, skill: str, url: str) -> tuple[Json, Json]:
+    """A task, and its question, which its caller did not answer in time: the callback's people are asked now."""
+    callback = {"url": url, "secret": SECRET}
+    task = house.submit(skill, COLOUR, callback=callback, questions={"ask": ["caller", "human"], "deadline": HOUR})
+    [colour] = asked(house, task)
+    assert colour["to"] == "caller"
+    house.make_due(task)
+    assert house.first(task, "question_passed_on")["to"] == "human"
+    return task, colour
+
+
+def test_what_the_caller_leaves_open_is_asked_elsewhere_and_answered_there(house: House, receiver: Receiver) -> None:
+    with there(receiver) as url:
+        task, colour = passed_on(house, "patient", url)
+        [asks] = told(receiver, 1)
+        assert (asks["type"], asks["data"]["id"]) == ("question.asked", colour["id"])
+        answered(house, colour, choices=["red"])
+        assert house.ended(task)["result"]["text"] == "red"
+        _, ended = told(receiver, 2)
+        assert (ended["type"], ended["data"]["status"]) == ("task.completed", "completed")
+
+
+@pytest.mark.parametrize(
+    ("skill", "status", "last"), [("hasty", "completed", "question_answered"), ("nobody", "failed", "question_expired")]
+)
+def test_after_the_last_of_those_who_are_asked_the_default_counts_or_the_task_fails(
+    house: House, receiver: Receiver, skill: str, status: str, last: str
+) -> None:
+    with there(receiver) as url:
+        task, _ = passed_on(house, skill, url)
+        told(receiver, 1)
+        house.make_due(task)
+        assert house.ended(task)["status"] == status
+        _, ended = told(receiver, 2)
+        assert ended["type"] == f"task.{status}"
+        kinds = [event["type"] for event in house.events(task) if event["type"].startswith("question")]
+        assert kinds == ["question_asked", "question_passed_on", last]
+
+
+def test_a_callback_that_fails_is_told_again_until_it_takes_it(house: House, receiver: Receiver) -> None:
+    receiver.answers = [500, 503]
+    with there(receiver) as url:
+        task = house.submit("slow", "0", prefer="wait=60", callback={"url": url, "secret": SECRET})
+        for attempts, last in [(1, 500), (2, 503), (3, 204)]:
+            state = "delivered" if last == 204 else "waiting"
+            stands = {"url": url, "state": state, "attempts": attempts, "last_status": last}
+            eventually(lambda stands=stands: bool(house.show(task["id"])["callback"] == stands))  # type: ignore[misc]  # mypy#15459
+            house.make_due(task)
+        assert house.show(task["id"])["callback"]["attempts"] == 3
+    first, *others = receiver.got
+    assert len(others) == 2
+    assert {(got.headers["webhook-id"], got.body) for got in others} == {(first.headers["webhook-id"], first.body)}
+    assert (first.told["type"], first.told["data"]["id"]) == ("task.completed", task["id"])
+
+
+def waiting_for_me(house: House, task: Json, **query: str) -> list[tuple[str, str, str]]:
+    items = house.web.get("/api/inbox", params={"limit": "200", **query}).json()["items"]
+    return [(entry["kind"], entry["status"], entry["summary"]) for entry in items if entry["task"] == task["id"]]
+
+
+def test_who_was_away_is_told_of_questions_and_ends_until_they_have_seen_it(house: House) -> None:
+    task = house.submit("patient", COLOUR, inbox=True)
+    [colour] = asked(house, task)
+    assert waiting_for_me(house, task, peek="true") == [("question", "input_required", COLOUR)]
+    answered(house, colour, choices=["blue"])
+    house.ended(task)
+    ended = [("ended", "completed", "blue")]
+    assert [waiting_for_me(house, task) for _ in range(2)] == [ended, ended]
+    assert house.web.post("/api/inbox/seen", json={"ids": [task["id"]]}).json() == {"seen": 1}
+    assert waiting_for_me(house, task) == []
+    quiet = house.submit("slow", "0", prefer="wait=60")
+    assert waiting_for_me(house, quiet) == []
+
+
+def test_who_listens_is_told_at_once(house: House) -> None:
+    with house.web.stream("GET", "/api/inbox/events") as stream, ThreadPoolExecutor() as pool:
+        lines = stream.iter_lines()
+        assert next(lines).startswith("retry")
+        task = house.submit("patient", COLOUR, inbox=True)
+        frames = (json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: "))
+        mine = (frame for frame in frames if frame["task"] == task["id"])
+        question = pool.submit(next, mine).result(PATIENCE)
+        assert (question["kind"], question["question"]["text"]) == ("question", COLOUR)
+        answered(house, question, choices=["red"])
+        ended = pool.submit(next, mine).result(PATIENCE)
+        assert (ended["kind"], ended["id"], ended["summary"]) == ("ended", task["id"], "red")
+    assert house.web.post("/api/inbox/seen", json={"ids": [task["id"]]}).json() == {"seen": 1}

@@ -5,7 +5,7 @@ import pytest
 from tests.stories.house import House
 
 NOBODY = "0" * 26
-CATALOGUE = "apprentice, asker, listener, media-processing, novice, once, planning, slow"
+CATALOGUE = "advisor, apprentice, asker, hasty, listener, media-processing, nobody, novice, once, patient, planning, slow"
 
 
 OPERATIONS = "['probe', 'convert', 'trim', 'thumbnail', 'extract-audio', 'resize']"

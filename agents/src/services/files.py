@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import mimetypes
+import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -167,7 +168,7 @@ class FolderFiles:
 
     async def parked(self) -> tuple[str, ...]:
         """The ids of the tasks for which a folder is set aside."""
-        return tuple(path.name for path in self._parked.glob("*"))
+        return await asyncio.to_thread(names_in, self._parked)
 
     async def forget(self, task_id: str) -> None:
         """Removes the folder that was set aside for a task."""
@@ -183,6 +184,14 @@ class FolderFiles:
 def append(write: Callable[[bytes], object], update: Callable[[bytes], object], data: bytes) -> None:
     write(data)
     update(data)
+
+
+def names_in(folder: Path) -> tuple[str, ...]:
+    """Not as paths, which are made at a fifth of the speed; none where there is no folder."""
+    try:
+        return tuple(os.listdir(folder))  # noqa: PTH208
+    except FileNotFoundError:
+        return ()
 
 
 def move_over(source: Path, target: Path) -> None:

@@ -11,8 +11,8 @@ from agents.src.tasks.store import TaskStore
 
 log = structlog.get_logger()
 
-EVERY = 60.0
-"""Seconds between two looks."""
+EVERY = 600.0
+"""Seconds between two looks, each of which asks about every folder; nobody waits for it."""
 AT_ONCE = 500
 """Tasks that are asked about in one go."""
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +30,17 @@ class Deployment:
     def lose(self, worker: int, processes: Set[int]) -> None:
         """All of a container ends with it. Its call is made again, as Modal does."""
         for pid in {worker, *processes}:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # of a task that is parked it may have gone already
+                os.kill(pid, signal.SIGKILL)
+
+    @property
+    def state_dir(self) -> Path:
+        return self.skills.parent / "state"
 
     def agents(self, *words: str) -> str:
         command = [sys.executable, "-c", "from agents.src.cli.main import main; main()", *words]
         mine = {"DATABASE_URL": self.database_url, "MODAL_INVOKE_SKILLS_DIR": str(self.skills)}
-        env = os.environ | mine | {"MODAL_INVOKE_STATE_DIR": str(self.skills.parent / "state")}
+        env = os.environ | mine | {"MODAL_INVOKE_STATE_DIR": str(self.state_dir)}
         return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
@@ -60,5 +66,5 @@ def deployed(folder: Path) -> Deployment:
 def deploy(skills: Path, *what: str) -> subprocess.CompletedProcess[str]:
     """What `modal deploy` says of this project with these skills; a minute at most."""
     command = [sys.executable, "-m", "modal", "deploy", *what]
-    env = os.environ | {"MODAL_INVOKE_SKILLS_DIR": str(skills)}
+    env = os.environ | {"MODAL_INVOKE_SKILLS_DIR": str(skills), "CALLBACK_PRIVATE_ADDRESSES": "true"}
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)

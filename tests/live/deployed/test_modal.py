@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import modal
@@ -13,16 +11,9 @@ import psycopg
 from agents.src.memory import entry_id
 from tests.building import new_id
 from tests.live.deployed.deployment import AS_FILE, AS_MODULE, SHIPPED, Deployment, deploy
-from tests.stories.house import LONG, PATIENCE, House, Json
+from tests.stories.house import LONG, PATIENCE, House, Json, eventually
 
 Database = psycopg.Connection[tuple[object, ...]]
-
-
-def eventually(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.1)
 
 
 def reap() -> None:

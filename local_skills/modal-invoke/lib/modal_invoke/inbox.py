@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import sys
 import threading
 from argparse import Namespace
 from contextlib import suppress
@@ -55,10 +58,20 @@ def inbox_hook(_args: Namespace, _screen: Screen) -> Exit:
 
 
 def monitor(server: Server, _args: Namespace, _screen: Screen) -> Exit:
-    """A line for each thing that happens to the caller's tasks, until it is ended."""
+    """A line for each thing that happens to the caller's tasks, until it is ended or nobody reads it any more."""
+    threading.Thread(target=end_with_the_reader, daemon=True).start()
     for entry in server.announcements().entries():
         put(told(entry))
     return Exit.DONE
+
+
+def end_with_the_reader() -> None:
+    """Ends this process once its output leads nowhere: Claude Code that is killed ends nothing that it began."""
+    if hasattr(select, "poll"):
+        reader = select.poll()
+        reader.register(sys.stdout, 0)  # an error and a hang-up are told all the same
+        reader.poll()
+        os._exit(Exit.DONE)
 
 
 def headline(entry: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ def questions(server: Server, args: Namespace, screen: Screen) -> Exit:
     if args.json:
         put_json(found)
     elif found:
-        put_table((question["id"], question["task"]["skill"], question["state"], question["text"]) for question in found)
+        put_table((question["id"], question["skill"], question["state"], question["text"]) for question in found)
     else:
         screen.note("Nothing is asked." if args.all else "Nothing waits for an answer.")
     return Exit.DONE
@@ -30,7 +30,7 @@ def show(question: dict[str, Any], args: Namespace) -> Exit:
         return Exit.DONE
     answer = question.get("answer") or {}
     said = "; ".join(filter(None, (", ".join(answer.get("choices", [])), answer.get("text"))))
-    rows = [("id", question["id"]), ("task", question["task"]["id"]), ("skill", question["task"]["skill"])]
+    rows = [("id", question["id"]), ("task", question["task_id"]), ("skill", question["skill"])]
     rows += [("asks", question["text"]), *(("choice", as_line(choice)) for choice in question["choices"])]
     rows += [("default", ", ".join(question["default"])), ("state", question["state"]), ("until", question.get("due_at") or "")]
     rows += [("answer", said or answer.get("action", "")), ("by", answer.get("by", ""))]
@@ -55,8 +55,7 @@ def answer(server: Server, args: Namespace, screen: Screen) -> Exit:
     if args.json:
         put_json(question)
     else:
-        task = question["task"]["id"]
-        screen.note(f"Answered. `modal-invoke watch {task}` follows the task.")
+        screen.note(f"Answered. `modal-invoke watch {question['task_id']}` follows the task.")
     return Exit.DONE
 
 
