@@ -8,7 +8,7 @@
     │   ├── InvalidRequest · InvalidArguments · InvalidSkill · InvalidMemory · LooksSecret · KeyReused
     │   ├── InvalidAnswer · UnsupportedMediaType
     ├── Refused
-    │   ├── NotAuthenticated · SkillNotAllowed · StorageEmptied
+    │   ├── NotAuthenticated · SkillNotAllowed · RaiseNotAllowed · StorageEmptied
     ├── Conflict
     │   ├── IllegalMove · AlreadyEnded · AlreadyAnswered · NameTaken
     ├── RevisionMoved · RevisionRequired
@@ -137,6 +137,10 @@ class SkillNotAllowed(Refused):
     """The token does not allow this skill."""
 
 
+class RaiseNotAllowed(Refused):
+    """The token may not raise this budget."""
+
+
 class StorageEmptied(Refused):
     """One side of a sync is suddenly empty."""
 
@@ -241,7 +245,7 @@ class ModelRefused(TaskFailed):
 
 
 class BudgetExhausted(TaskFailed):
-    """The budget of the skill is used up."""
+    """The budget is used up."""
 
 
 class TurnsExhausted(TaskFailed):

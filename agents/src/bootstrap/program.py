@@ -9,6 +9,7 @@ from agents.src.bootstrap.memory import Memory, keep_here
 from agents.src.clock import Clock
 from agents.src.conversations import ConversationStore
 from agents.src.memory import Keeping, KeepRound
+from agents.src.services.budget_store import SqlBudgets
 from agents.src.services.conversation_store import SqlConversationStore
 from agents.src.services.database import Db, open_database
 from agents.src.services.files import FolderFiles
@@ -24,6 +25,7 @@ from agents.src.settings import Settings
 from agents.src.skills import Catalogue, Dispatcher, TokenStore
 from agents.src.tasks import (
     Answering,
+    Budgets,
     ByCallback,
     Callbacks,
     Engine,
@@ -71,6 +73,7 @@ class Parts:
     callbacks: Callbacks
     files: FileStore
     tokens: TokenStore
+    budgets: Budgets
     dispatcher: Dispatcher
     memory: Memory
     conversations: ConversationStore
@@ -133,6 +136,7 @@ def bootstrap(
     questions = SqlQuestionStore(db, hub, clock)
     conversations = SqlConversationStore(db, clock)
     tokens = SqlTokenStore(db, clock)
+    budgets = SqlBudgets(db, hub, clock, settings.daily_budget_usd)
     root = settings.state_dir
     files = files or FolderFiles(root, root / "work", db, clock, settings.max_file_bytes)
     memory = Memory(settings, db, clock, embedded=keep is None)
@@ -145,6 +149,7 @@ def bootstrap(
         *(store, questions, hub, engines, files, clock, memory.recall(), keeping.nudge),
         hold=settings.question_hold_seconds,
         conversations=conversations,
+        budgets=budgets,
     )
     underway = Underway(name or worker_name(), store, lambda run: Execution(run, tools), hub, clock)
     solo = Solo(underway, store, clock) if alone and not runner else None
@@ -171,7 +176,7 @@ def bootstrap(
     callbacks = Callbacks(outbox, store, questions, post, hub, clock)
     return Parts(
         *(settings, clock, catalogue, db, hub, store, questions, answering, escalation),
-        *(inbox, outbox, callbacks, files, tokens, dispatcher),
+        *(inbox, outbox, callbacks, files, tokens, budgets, dispatcher),
         *(memory, conversations, keeping, worker, solo),
     )
 

@@ -36,6 +36,7 @@ def invoke(
     ] = None,
     file: Annotated[list[Path] | None, typer.Option(metavar="F", help="A file to hand over; repeatable.")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="S", help="Seconds that each attempt may take.")] = None,
+    budget: Annotated[float | None, typer.Option(metavar="USD", help="US dollars that it may spend.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where artifacts go. [default: ./modal-invoke-ID]")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -48,7 +49,8 @@ def invoke(
 
     async def run(parts: Parts) -> Invoked:
         files = [await hand_over(parts, path) for path in paths]
-        request = request_of({"skill": skill, "task": task, "args": args, "files": tuple(files), "timeout": timeout})
+        limits = {"timeout": timeout, "budget_usd": budget}
+        request = request_of({"skill": skill, "task": task, "args": args, "files": tuple(files), **limits})
         return await invoked(parts, request, out, quiet=as_json)
 
     done = with_parts(with_skills, run)

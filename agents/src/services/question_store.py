@@ -164,7 +164,7 @@ def as_told(asked: Asked) -> dict[str, object]:
     turn = asked.whose_turn
     return {
         "id": asked.id,
-        **asked.question.model_dump(mode="json"),
+        **asked.question.model_dump(mode="json", exclude_none=True),
         "to": turn.value if turn else None,
         "due_at": iso(asked.due_at) if asked.due_at else None,
     }

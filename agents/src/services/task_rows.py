@@ -73,6 +73,7 @@ def task_of(row: Row) -> Task:
         inbox=Inbox(row[24]) if row[24] else None,
         callback=Callback.model_validate_json(row[25]) if row[25] else None,
         conversation=row[26],
+        budget_usd=row[27],
     )
 
 

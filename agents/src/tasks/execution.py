@@ -19,6 +19,8 @@ from agents.src.memory import Recall
 from agents.src.tasks.account import Account
 from agents.src.tasks.asking import Asking, Parked
 from agents.src.tasks.brief import Brief
+from agents.src.tasks.budget import Budget
+from agents.src.tasks.budgets import Budgets
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
 from agents.src.tasks.event import Draft, EventType
 from agents.src.tasks.hub import Hub
@@ -26,6 +28,7 @@ from agents.src.tasks.policy import after_crash, after_failure, failure_of
 from agents.src.tasks.questions import QuestionStore
 from agents.src.tasks.recorder import Recorder
 from agents.src.tasks.run import Ending, Run, cancelled, completed, failed, parked
+from agents.src.tasks.spending import Spending, within_budget
 from agents.src.tasks.store import LeaseLost, TaskStore
 from agents.src.tasks.task import Artifact, Result, Status, Task
 from agents.src.tasks.time_limit import WARNED_AT, TimeLimit
@@ -53,7 +56,7 @@ class Tools:
     """What executions share. `taught` is told the skill's name when a run that learned something is over.
 
     `hold`: seconds that a run waits for an answer with its process alive, where its skill does not say. Without `conversations`
-    no run is given what was said before.
+    no run is given what was said before; without `budgets` none is stopped at a limit but by its engine.
     """
 
     store: TaskStore
@@ -66,6 +69,7 @@ class Tools:
     taught: Callable[[str], None] | None = None
     hold: float = 60.0
     conversations: ConversationStore | None = None
+    budgets: Budgets | None = None
 
 
 class Execution:
@@ -193,18 +197,29 @@ class Execution:
         self._recorder.add_soon(Draft(EventType.WARNING, {"code": "time_running_out", "message": message}))
 
     async def _drive(self, engine: Engine, workspace: Workspace) -> Result:
-        result: Result | None = None
         try:
-            brief = await self._reminded(await self._recalled())
-            async with aclosing(engine.run(brief, workspace, self._asking)) as happenings:
-                async for happening in happenings:
-                    if isinstance(happening, Result):
-                        result = happening
-                    else:
-                        self._account.hear(happening)
-                        await self._recorder.add(happening)
+            brief, hear = await self._reminded(await self._recalled()), partial(self._hear, engine)
+            if self._tools.budgets is None or not engine.goes_on:
+                return await hear(brief, workspace)
+            spending = Spending(self.run, self._tools.budgets, self._tools.questions, self._asking)
+            return await within_budget(brief, workspace, lambda: self._granted(spending), hear)
         finally:
             await self._recorder.flush()
+
+    async def _granted(self, spending: Spending) -> Budget | None:
+        await self._recorder.flush()  # what was spent so far is in the account
+        return await self._patiently(spending.granted)
+
+    async def _hear(self, engine: Engine, brief: Brief, workspace: Workspace) -> Result:
+        """One process of the engine."""
+        result: Result | None = None
+        async with aclosing(engine.run(brief, workspace, self._asking)) as happenings:
+            async for happening in happenings:
+                if isinstance(happening, Result):
+                    result = happening
+                else:
+                    self._account.hear(happening)
+                    await self._recorder.add(happening)
         if result is None:
             raise EngineFailed("The engine ended without a result.")
         return result

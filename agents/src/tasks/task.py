@@ -145,6 +145,8 @@ class Task:
     callback: Callback | None = None
     conversation: str | None = None
     """The name of the conversation that it belongs to."""
+    budget_usd: float | None = None
+    """US dollars that it may spend, as far as that was raised until now; None: its own limit is none."""
 
     def to(self, status: Status, **changes: Any) -> Self:
         """The task after a move to `status`; IllegalMove where the table of moves has no such move."""
