@@ -72,7 +72,7 @@ def allowed(parts: Parts, caller: Caller, asked: Asked, wanted: AnswerRequest) -
     answer, budget = wanted.of(caller, asked), asked.question.budget
     if budget and budget.is_reserved(parts.clock.now()) and not caller.is_root and answer.raises_by:
         whose = "server" if budget.whose is Whose.DAY else "token"
-        detail = f"Only the root token may raise the {whose}'s budget. You may answer {STOP!r}, or leave it to whoever has that."
+        detail = f"Only the root token may raise the {whose}'s budget. You may answer {STOP!r}."
         raise errors.RaiseNotAllowed(detail)
     return answer
 

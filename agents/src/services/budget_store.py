@@ -53,7 +53,7 @@ class SqlBudgets:
         def work(tx: Tx) -> Change | tuple[()] | None:
             if not tx.run(sql.HOLD.format(for_update=tx.for_update), task.id, run.worker, task.attempt):
                 return None
-            if not raised(tx, run, budget, limit_usd):
+            if budget.day not in (None, day_of(now)) or not raised(tx, run, budget, limit_usd):
                 return ()
             return recorded(tx, tx.run(sql.TELL, task.id)[0], draft, now)
 

@@ -31,5 +31,5 @@ class Budgets(Protocol):
     async def raise_to(self, run: Run, budget: Budget, limit_usd: float) -> None:
         """Raises the limit, of the budget's day or the task's for good, and says so in the run's task. Raises LeaseLost.
 
-        One that is as high already stays, so that what was raised is not raised twice.
+        One that is as high already stays, so that what was raised is not raised twice. So does that of a day that is over.
         """
