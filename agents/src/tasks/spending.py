@@ -67,7 +67,7 @@ async def within_budget(brief: Brief, workspace: Workspace, grant: Callable[[], 
             # Claude Code reckons a little differently: something may be left. But it must not go round in circles.
             if budget is None or in_vain == IN_VAIN - 1:
                 raise
-        before, workspace = budget, replace(workspace, goes_on=True)
+        before, brief, workspace = budget, brief.handed_over(), replace(workspace, goes_on=True)
 
 
 def with_budget(brief: Brief, budget: Budget | None) -> Brief:
