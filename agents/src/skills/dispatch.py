@@ -26,6 +26,7 @@ from agents.src.tasks import (
     Task,
     TaskStore,
     distinct,
+    dollars,
 )
 
 log = structlog.get_logger()
@@ -144,7 +145,7 @@ def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...],
         raise InvalidRequest(f"timeout: the skill {skill.name} may run for at most {limit:g} seconds.")
     most = skill.claude.budget_usd
     if request.budget_usd is not None and most is not None and request.budget_usd > most:
-        raise InvalidRequest(f"budget_usd: a task of the skill {skill.name} may spend at most ${most:g}.")
+        raise InvalidRequest(f"budget_usd: a task of the skill {skill.name} may spend at most {dollars(most)}.")
     return Brief(
         skill=skill.name,
         engine=skill.engine,
