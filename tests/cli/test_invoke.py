@@ -55,6 +55,7 @@ def test_a_time_limit(agents: Agents, hold: Path) -> None:
         (["echo", "hello", "--arg", "times=many"], 2, "#/args/times"),
         (["echo", "hello", "--file", "gone.txt"], 2, "--file: there is no file gone.txt."),
         (["echo", "hello", "--timeout", "1e9"], 2, "timeout: "),
+        (["echo", "hello", "--budget", "0"], 2, "budget_usd: "),
         (["echo"], 2, "Missing argument"),
     ],
 )

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from agents.src.cli.follow import describe
+from agents.src.tasks import Event, EventType
 from tests.cli.conftest import Agents
 from tests.cli.processes import COMMAND, ROOT, closing, ended, start
 
@@ -102,3 +104,16 @@ def begun(process: Popen) -> None:
     """Waits for the first word of the skill's program."""
     assert process.stderr is not None
     assert "begins" in [process.stderr.readline() for _ in range(2)][-1]
+
+
+def test_a_budget_that_was_raised_is_told_in_words() -> None:
+    raised = {"whose": "token", "by_usd": 1.5, "to_usd": 6.5}
+    told = describe(Event("t", 7, EventType.BUDGET_RAISED, 0.0, raised))
+    assert told == "the token's budget is raised to $6.50"
+
+
+def test_a_task_is_shown_with_its_budget(agents: Agents) -> None:
+    agents("invoke", "echo", "hello", "--budget", "2.5", "--out", "made")
+    [task] = tasks(agents)
+    assert task["budget_usd"] == 2.5
+    assert "budget    $2.50" in agents("tasks", "show", task["id"]).stdout
