@@ -67,6 +67,8 @@ ENVIRONMENT = {
     "CALLBACK_PRIVATE_ADDRESSES": str(SETTINGS.callback_private_addresses).lower(),
     "LOG_JSON": "true",
 }
+if SETTINGS.daily_budget_usd is not None:
+    ENVIRONMENT["DAILY_BUDGET_USD"] = f"{SETTINGS.daily_budget_usd:.15g}"
 
 
 def with_project(image: modal.Image) -> modal.Image:

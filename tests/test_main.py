@@ -213,6 +213,15 @@ def test_a_deploy_without_modals_token_says_so_in_one_line(tmp_path: Path) -> No
     assert deploy.stderr == "Modal does not know this machine: run `modal setup`, or set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET.\n"
 
 
+def test_the_servers_budget_is_that_of_the_shell_that_deploys(
+    declare: Declare, odd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAILY_BUDGET_USD", raising=False)
+    assert "DAILY_BUDGET_USD" not in declare(odd).ENVIRONMENT
+    monkeypatch.setenv("DAILY_BUDGET_USD", "12.50")
+    assert declare(odd).ENVIRONMENT["DAILY_BUDGET_USD"] == "12.5"
+
+
 def test_images_get_pinned_packages_and_only_theirs(declare: Declare, odd: Path) -> None:
     main = declare(odd)
     core, memory, web, claude = (set(names_of(roots)) for roots in (main.CORE, main.MEMORY, main.WEB, main.CLAUDE))

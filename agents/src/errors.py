@@ -8,7 +8,7 @@
     │   ├── InvalidRequest · InvalidArguments · InvalidSkill · InvalidMemory · LooksSecret · KeyReused
     │   ├── InvalidAnswer · UnsupportedMediaType
     ├── Refused
-    │   ├── NotAuthenticated · SkillNotAllowed · WorkdirNotAllowed · StorageEmptied
+    │   ├── NotAuthenticated · SkillNotAllowed · WorkdirNotAllowed · RaiseNotAllowed · StorageEmptied
     ├── Conflict
     │   ├── IllegalMove · AlreadyEnded · AlreadyAnswered · NameTaken · CannotPause · NotPaused · CannotSay
     ├── RevisionMoved · RevisionRequired
@@ -146,6 +146,10 @@ class WorkdirNotAllowed(Refused):
     """Tasks may not work in this folder."""
 
 
+class RaiseNotAllowed(Refused):
+    """The token may not raise this budget."""
+
+
 class StorageEmptied(Refused):
     """One side of a sync is suddenly empty."""
 
@@ -266,7 +270,7 @@ class ModelRefused(TaskFailed):
 
 
 class BudgetExhausted(TaskFailed):
-    """The budget of the skill is used up."""
+    """The budget is used up."""
 
 
 class TurnsExhausted(TaskFailed):

@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     task_timeout_seconds: float = Field(3600, gt=0, le=LONGEST_TIMEOUT, validation_alias="TASK_TIMEOUT_SECONDS")
     question_hold_seconds: float = Field(60, ge=0, le=3600, validation_alias="QUESTION_HOLD_SECONDS")
     question_responder: str = Field("", validation_alias="QUESTION_RESPONDER")
+    daily_budget_usd: float | None = Field(None, gt=0, allow_inf_nan=False, validation_alias="DAILY_BUDGET_USD")
     callback_private_addresses: bool = Field(False, validation_alias="CALLBACK_PRIVATE_ADDRESSES")
     qdrant_url: str | None = Field(None, validation_alias="QDRANT_URL")
     qdrant_api_key: SecretStr | None = Field(None, validation_alias="QDRANT_API_KEY")

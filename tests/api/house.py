@@ -17,7 +17,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from agents.src.api.app import create_app
 from agents.src.bootstrap import Parts, bootstrap
 from agents.src.clock import Clock
-from agents.src.errors import ProgramRefused
+from agents.src.errors import BudgetExhausted, ProgramRefused
 from agents.src.memory import Act, Lesson, entry_id
 from agents.src.services.database import Db, Tx, Watcher, open_database
 from agents.src.settings import Rate, read_settings
@@ -77,7 +77,15 @@ class Scene:
                     path.write_text(f"This is {path.name}.")
             case _ if self.uses_folder:
                 (workspace.output / "plan.md").write_text("A plan.")
-        yield Result(text=f"done: {brief.prompt}", data=brief.args or None)
+        yield outcome_of(brief)
+
+
+def outcome_of(brief: Brief) -> Result:
+    """Raises BudgetExhausted where more was spent than was left: that is noticed afterwards, as by Claude Code."""
+    left = brief.claude.budget_usd
+    if brief.prompt == "spend" and left is not None and left < SPENT.cost_usd:
+        raise BudgetExhausted("All spent.")
+    return Result(text=f"done: {brief.prompt}", data=brief.args or None)
 
 
 def question_of(word: str) -> Question:
@@ -162,12 +170,17 @@ class House:
         return await self.stack.enter_async_context(AsyncClient(transport=transport, base_url="http://house", headers=headers))
 
     async def guest(
-        self, name: str = "guest", skills: set[str] | None = None, rate: Rate = OFTEN, expires: float | None = None
+        self,
+        name: str = "guest",
+        skills: set[str] | None = None,
+        rate: Rate = OFTEN,
+        expires: float | None = None,
+        budget: float | None = None,
     ) -> AsyncClient:
         """A client with a new named token."""
         secret = new_secret()
         allowed = None if skills is None else frozenset(skills)
-        await self.parts.tokens.add(Token(name, hashed(secret), allowed, rate, self.clock.now(), expires))
+        await self.parts.tokens.add(Token(name, hashed(secret), allowed, rate, self.clock.now(), expires, budget_usd=budget))
         return await self.visitor(secret)
 
     async def held(self, client: AsyncClient | None = None) -> str:

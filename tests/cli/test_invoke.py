@@ -57,6 +57,7 @@ def test_a_time_limit(agents: Agents, hold: Path) -> None:
         (["echo", "hello", "--timeout", "1e9"], 2, "timeout: "),
         (["echo", "hello", "--workdir", "gone"], 2, "--workdir: there is no folder gone."),
         (["echo", "hello", "--workdir", "skills/echo/info.md"], 2, "--workdir: there is no folder skills/echo/info.md."),
+        (["echo", "hello", "--budget", "0"], 2, "budget_usd: "),
         (["echo"], 2, "Missing argument"),
     ],
 )

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from agents.src.cli.follow import describe
 from agents.src.services.database import open_database
-from agents.src.tasks import Claim, Question, QuestionRules, parked
+from agents.src.tasks import Claim, Event, EventType, Question, QuestionRules, parked
 from tests.building import a_brief, a_task
 from tests.cli.conftest import Agents
 from tests.cli.processes import COMMAND, ROOT, closing, ended, start
@@ -139,3 +140,16 @@ def test_pause_say_and_resume(agents: Agents, parked_task: str) -> None:
     assert agents("tasks", "say", parked_task, " ").exit_code == 2
     document = json.loads(agents("tasks", "pause", parked_task, "--json").stdout)
     assert (document["paused"], document["status"]) == (True, "input_required")
+
+
+def test_a_budget_that_was_raised_is_told_in_words() -> None:
+    raised = {"whose": "token", "by_usd": 1.5, "to_usd": 6.5}
+    told = describe(Event("t", 7, EventType.BUDGET_RAISED, 0.0, raised))
+    assert told == "the token's budget is raised to $6.50"
+
+
+def test_a_task_is_shown_with_its_budget(agents: Agents) -> None:
+    agents("invoke", "echo", "hello", "--budget", "2.5", "--out", "made")
+    [task] = tasks(agents)
+    assert task["budget_usd"] == 2.5
+    assert "budget    $2.50" in agents("tasks", "show", task["id"]).stdout

@@ -44,6 +44,8 @@ def test_create_in_json(agents: Agents) -> None:
         (["ci", "--skills", ","], "--skills names no skill."),
         (["ci", "--rate", "fast"], "a rate looks like 60/minute"),
         (["ci", "--expires", "soon"], "a duration looks like 90d, 12h or 30m, not 'soon'"),
+        (["ci", "--budget", "0"], "--budget: US dollars look like 5 or 2.50, more than 0, not '0'"),
+        (["ci", "--budget", "much"], "more than 0, not 'much'"),
         (["root"], "'root' cannot be a token's name"),
         (["No Spaces"], "'No Spaces' cannot be a token's name"),
     ],
@@ -83,3 +85,13 @@ def test_durations() -> None:
     for text in ("0d", "d", "1.5h", "-1d", "1w", "999999d", ""):
         with pytest.raises(InvalidRequest):
             parse_duration(text)
+
+
+def test_a_token_may_have_a_budget_for_each_day(agents: Agents) -> None:
+    made = agents("token", "create", "ci", "--budget", "$2.50")
+    assert "60/minute, $2.50/day, without end" in " ".join(made.stderr.split())
+    agents("token", "create", "cd")
+    assert [token["budget_usd"] for token in json.loads(agents("token", "list", "--json").stdout)] == [None, 2.5]
+    listed = agents("token", "list").stdout
+    assert "$2.50/day" in listed
+    assert "none" in listed

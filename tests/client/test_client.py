@@ -29,6 +29,7 @@ def test_run_shows_the_result_on_stdout_and_progress_on_stderr(client: Client) -
 def test_run_submits_what_it_was_told(client: Client, server: StandIn) -> None:
     args = ["--arg", "width=640", "--arg", "name=a b", "--arg", 'tags=["x"]', "--timeout", "9", "--priority", "-1"]
     args += ["--workdir", "/srv/project"]
+    args += ["--budget", "2.50"]
     assert client("run", "planning", "-", *args, stdin="From\nstdin.").code == 0
     [seen] = server.requests("POST", "/api/skill")
     assert json.loads(seen.body) == {
@@ -37,6 +38,7 @@ def test_run_submits_what_it_was_told(client: Client, server: StandIn) -> None:
         "inbox": True,
         "args": {"width": 640, "name": "a b", "tags": ["x"]},
         "timeout": 9.0,
+        "budget_usd": 2.5,
         "priority": -1,
         "workdir": "/srv/project",
     }

@@ -11,7 +11,7 @@ import pytest
 
 from agents.src.api.question_views import QuestionInFull, QuestionView
 from tests.client.driver import Client
-from tests.client.stand_in import TOKEN, Plan, StandIn
+from tests.client.stand_in import TOKEN, Fault, Plan, StandIn
 
 WHICH = {"text": "Which database?", "choices": [{"label": "Postgres", "description": "A server."}, {"label": "SQLite"}]}
 ASKS = Plan([("question_asked", WHICH)])
@@ -104,6 +104,24 @@ def test_whoever_sits_at_a_terminal_is_asked_there(client: Client, server: Stand
         assert process.wait() == 0
     os.close(master)
     assert server.questions[QUESTION]["answer"]["text"] == "9"
+
+
+def test_an_answer_that_is_not_theirs_to_give_is_asked_for_again(client: Client, server: StandIn) -> None:
+    server.plan = ASKS
+    problem = {"title": "The token may not raise this budget.", "detail": "Only the root token may raise it."}
+    server.fault(f"POST /api/questions/{QUESTION}/answer", Fault(403, problem))
+    master, terminal = pty.openpty()
+    with client.started("run", "planning", "x", stdin=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        read_until(master, b"Ctrl-D: later")
+        os.write(master, b"1\n")
+        assert b"Only the root token may raise it." in read_until(master, b"Ctrl-D: later")
+        os.write(master, b"2\n")
+        assert process.stdout
+        assert process.stdout.read() == "The result.\n"
+        assert process.wait() == 0
+    os.close(master)
+    assert server.questions[QUESTION]["answer"]["choices"] == ["SQLite"]
 
 
 def test_a_question_may_be_left_for_later(client: Client, server: StandIn) -> None:

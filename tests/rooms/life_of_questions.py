@@ -202,7 +202,7 @@ class Life(RuleBasedStateMachine):
         task.session, task.closing = True, False
         assert (run.task.attempt, run.task.resumed) == (task.attempt, task.resumed)
         self.runs.append(run)
-        hearing = Hearing(lambda after: self.tasks.said(run.task.id, after), run.task.said)
+        hearing = Hearing(lambda after: self.tasks.said(run.task.id, after), run.task.said, run.task.heard)
         before = run.task.heard if run.goes_on else 0
         self.ears[run.id] = Ear(hearing, [*(task.kept if run.goes_on else []), *self.do(hearing.so_far())[before:]])
         for known in task.questions.values():

@@ -283,3 +283,24 @@ def test_the_time_a_run_is_given(skills: int | None, asked: float | None, given:
 def test_more_time_than_the_skill_allows_is_refused(skills: int | None, asked: float) -> None:
     with pytest.raises(InvalidRequest, match=r"may run for at most (100|3600) seconds"):
         brief_for(a_skill(timeout=skills), SkillRequest(skill="noop", task="", timeout=asked), (), 3600.0)
+
+
+@pytest.mark.parametrize(
+    ("skills", "asked", "given"), [(None, None, None), (2.0, None, 2.0), (2.0, 0.5, 0.5), (2.0, 2.0, 2.0), (None, 100.0, 100.0)]
+)
+def test_what_a_task_may_spend(state_dir: Path, skills: float | None, asked: float | None, given: float | None) -> None:
+    skill, request = a_skill(claude=ClaudeOptions(budget_usd=skills)), SkillRequest(skill="noop", task="", budget_usd=asked)
+    assert brief_for(skill, request, (), 3600.0).claude.budget_usd == given
+
+    async def story() -> None:
+        async with running(parts(state_dir, skills=[skill], runner=Nowhere())) as here:
+            task = (await here.dispatcher.dispatch(request, ADA, new_id())).task
+            assert task.budget_usd == (await here.store.get(task.id)).budget_usd == given
+
+    asyncio.run(story())
+
+
+def test_more_money_than_the_skill_allows_is_refused() -> None:
+    request = SkillRequest(skill="noop", task="", budget_usd=2.01)
+    with pytest.raises(InvalidRequest, match=r"^budget_usd: a task of the skill noop may spend at most \$2\.00\.$"):
+        brief_for(a_skill(claude=ClaudeOptions(budget_usd=2.0)), request, (), 3600.0)

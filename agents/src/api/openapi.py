@@ -23,6 +23,7 @@ EXAMPLES: dict[type[Problem], str] = {
     errors.NotAuthenticated: "Send `Authorization: Bearer <token>`.",
     errors.SkillNotAllowed: "This token does not allow the skill 'planning'; it allows media-processing.",
     errors.WorkdirNotAllowed: "Tasks run in containers here, which do not see this folder. Send files with `files`.",
+    errors.RaiseNotAllowed: "Only the root token may raise the token's budget. You may answer 'Stop'.",
     errors.Refused: "Only the root token may name another `?caller=`; leave it out for your own conversations.",
     errors.NotFound: "There is no such problem; there are: already-ended, budget-exhausted, …",
     errors.UnknownSkill: 'There is no skill "planing"; did you mean planning?',

@@ -16,6 +16,7 @@ from agents.src.tasks import (
     Action,
     Answer,
     Asked,
+    Budget,
     Caller,
     Choice,
     Event,
@@ -38,6 +39,7 @@ EXAMPLE_QUESTION: dict[str, Any] = {
     "several": False,
     "free_text": True,
     "default": ["SQLite"],
+    "budget": None,
     "state": "pending",
     "to": "caller",
     "asked_at": "2026-01-31T09:30:20.000Z",
@@ -124,6 +126,7 @@ class QuestionView(BaseModel):
     several: bool = Field(description="Whether more than one choice may be taken.")
     free_text: bool = Field(description="Whether something else than the choices may be answered. Without choices, it may.")
     default: list[str] = Field(description="What counts in the end if nobody answers: labels, or one text; empty for nothing.")
+    budget: Budget | None = Field(description="The budget that is to be raised, where that is what is asked.")
     state: QuestionState
     to: Turn | None = Field(description="Who is asked now; null while somebody is looked for.")
     asked_at: Moment

@@ -26,7 +26,7 @@ from agents.src.api.question_views import (
 )
 from agents.src.api.views import Cursor, Limit, Listing
 from agents.src.bootstrap import Parts
-from agents.src.tasks import Answer, Asked, Caller, QuestionFilter
+from agents.src.tasks import STOP, Answer, Asked, Caller, QuestionFilter, Whose
 
 
 class QuestionConvertor(Convertor[str]):
@@ -67,6 +67,16 @@ async def own_question(parts: Parts, caller: Caller, question_id: str) -> Asked:
     return asked
 
 
+def allowed(parts: Parts, caller: Caller, asked: Asked, wanted: AnswerRequest) -> Answer:
+    """The answer as this caller gives it. Raises RaiseNotAllowed."""
+    answer, budget = wanted.of(caller, asked), asked.question.budget
+    if budget and budget.is_reserved(parts.clock.now()) and not caller.is_root and answer.raises_by:
+        whose = "server" if budget.whose is Whose.DAY else "token"
+        detail = f"Only the root token may raise the {whose}'s budget. You may answer {STOP!r}."
+        raise errors.RaiseNotAllowed(detail)
+    return answer
+
+
 @router.get(
     "/api/questions", response_description="One page of questions.", responses=documented(errors.InvalidRequest, *EVERYWHERE)
 )
@@ -95,7 +105,7 @@ async def show_question(request: Request, question_id: QuestionId, caller: Askin
 @router.post(
     "/api/questions/{question_id:question}/answer",
     response_description="The question as it stands now.",
-    responses=documented(errors.UnknownQuestion, errors.AlreadyAnswered, *BODY, *EVERYWHERE),
+    responses=documented(errors.UnknownQuestion, errors.AlreadyAnswered, errors.RaiseNotAllowed, *BODY, *EVERYWHERE),
     openapi_extra=ANSWER,
 )
 async def answer_question(request: Request, question_id: QuestionId, caller: Asking) -> QuestionView:
@@ -103,13 +113,13 @@ async def answer_question(request: Request, question_id: QuestionId, caller: Ask
     parts: Parts = request.app.state.parts
     wanted = await read_body(request, AnswerRequest, parts.settings.max_body_bytes)
     asked = await own_question(parts, caller, question_id)
-    return QuestionView.of(await parts.answering.answer(asked, wanted.of(caller, asked)))
+    return QuestionView.of(await parts.answering.answer(asked, allowed(parts, caller, asked, wanted)))
 
 
 @router.post(
     "/api/questions/answers",
     response_description="What came of each answer, in their order.",
-    responses=documented(errors.UnknownQuestion, *BODY, *EVERYWHERE),
+    responses=documented(errors.UnknownQuestion, errors.RaiseNotAllowed, *BODY, *EVERYWHERE),
     openapi_extra=ANSWERS,
 )
 async def answer_several(request: Request, caller: Asking) -> OutcomesView:
@@ -121,15 +131,15 @@ async def answer_several(request: Request, caller: Asking) -> OutcomesView:
 
 
 async def checked(parts: Parts, caller: Caller, wanted: tuple[OneAnswer, ...]) -> list[tuple[Asked, Answer]]:
-    """Each question with its answer. Raises UnknownQuestion, InvalidAnswer, InvalidRequest; they name the id."""
+    """Each question with its answer. Raises UnknownQuestion, InvalidAnswer, RaiseNotAllowed, InvalidRequest; they name the id."""
     if len({one.id for one in wanted}) < len(wanted):
         raise errors.InvalidRequest("answers: a question is answered twice; give one answer to each.")
     pairs = []
     for one in wanted:
         try:
             asked = await own_question(parts, caller, one.id)
-            pairs.append((asked, one.of(caller, asked).checked(asked.question)))
-        except (errors.UnknownQuestion, errors.InvalidAnswer) as error:
+            pairs.append((asked, allowed(parts, caller, asked, one).checked(asked.question)))
+        except (errors.UnknownQuestion, errors.InvalidAnswer, errors.RaiseNotAllowed) as error:
             raise type(error)(f"{one.id}: {error.detail} None of the answers was taken.", id=one.id) from None
     return pairs
 

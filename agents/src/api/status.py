@@ -23,9 +23,10 @@ async def health() -> HealthView:
 
 @router.get("/api/status", response_description="The counts.", responses=documented(*EVERYWHERE))
 async def status(request: Request, caller: Annotated[Caller, Depends(caller_of)]) -> StatusView:
-    """How many tasks stand where, and what they used."""
+    """How many tasks stand where, what they used, and what they may spend today."""
     parts: Parts = request.app.state.parts
-    return StatusView.of(await parts.store.totals(caller.sees), caller.name, VERSION)
+    totals, today = await parts.store.totals(caller.sees), await parts.budgets.today(caller.sees)
+    return StatusView.of(totals, today, caller.name, VERSION)
 
 
 @router.get(

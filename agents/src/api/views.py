@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agents.src.clock import iso
 from agents.src.memory import Lesson
 from agents.src.skills import Skill
-from agents.src.tasks import Event, EventType, Failure, FileInfo, Notice, NoticeState, Status, Task, Totals, Usage
+from agents.src.tasks import Event, EventType, Failure, FileInfo, Notice, NoticeState, Status, Task, Today, Totals, Usage
 
 T = TypeVar("T")
 ID = r"^[0-9a-hjkmnp-tv-z]{26}$"
@@ -104,6 +104,7 @@ class TaskView(BaseModel):
                     "caller": "root",
                     "conversation": None,
                     "workdir": None,
+                    "budget_usd": 3.0,
                     "attempt": 1,
                     "questions": 0,
                     "paused": False,
@@ -134,6 +135,7 @@ class TaskView(BaseModel):
     caller: str
     conversation: str | None = Field(description="The name of the conversation that it belongs to.")
     workdir: str | None = Field(description="The server's folder that it works in; null: in one of its own.")
+    budget_usd: float | None = Field(description="US dollars that it may spend, as far as that was raised; null: no limit.")
     attempt: int = Field(description="How many runs have begun.")
     questions: int = Field(description="How many of its questions wait for an answer.")
     paused: bool = Field(
@@ -162,6 +164,7 @@ class TaskView(BaseModel):
             caller=task.caller,
             conversation=task.conversation,
             workdir=task.workdir,
+            budget_usd=task.budget_usd,
             attempt=task.attempt,
             questions=task.waiting,
             paused=task.paused,
@@ -269,6 +272,14 @@ class HealthView(BaseModel):
     version: str = Field(examples=["0.1.0"])
 
 
+class TodayView(BaseModel):
+    """What is spent in this day (UTC), and what may be."""
+
+    day: str = Field(examples=["2026-01-31"])
+    spent_usd: float
+    limit_usd: float | None = Field(description="As far as it was raised for this day; null: there is no limit.")
+
+
 class StatusView(BaseModel):
     """What is going on, for this caller's tasks (the root token's: all tasks)."""
 
@@ -276,17 +287,19 @@ class StatusView(BaseModel):
     queued: int
     by_status: dict[Status, int]
     usage: Usage
+    today: TodayView = Field(description="What this caller's tasks (the root token's: all tasks) spend in a day.")
     caller: str
     version: str
 
     @classmethod
-    def of(cls, totals: Totals, caller: str, version: str) -> "StatusView":
+    def of(cls, totals: Totals, today: Today, caller: str, version: str) -> "StatusView":
         by_status = {status: totals.by_status.get(status, 0) for status in Status}
         return cls(
             running=by_status[Status.RUNNING],
             queued=by_status[Status.QUEUED],
             by_status=by_status,
             usage=totals.usage,
+            today=TodayView(day=today.day, spent_usd=today.spent_usd, limit_usd=today.limit_usd),
             caller=caller,
             version=version,
         )

@@ -9,6 +9,7 @@ from agents.src.bootstrap.memory import Memory, keep_here
 from agents.src.clock import Clock
 from agents.src.conversations import ConversationStore
 from agents.src.memory import Keeping, KeepRound
+from agents.src.services.budget_store import SqlBudgets
 from agents.src.services.conversation_store import SqlConversationStore
 from agents.src.services.database import Db, open_database
 from agents.src.services.files import FolderFiles
@@ -26,6 +27,7 @@ from agents.src.settings import Settings
 from agents.src.skills import Catalogue, Dispatcher, TokenStore
 from agents.src.tasks import (
     Answering,
+    Budgets,
     ByCallback,
     Callbacks,
     Engine,
@@ -76,6 +78,7 @@ class Parts:
     callbacks: Callbacks
     files: FileStore
     tokens: TokenStore
+    budgets: Budgets
     dispatcher: Dispatcher
     memory: Memory
     conversations: ConversationStore
@@ -140,6 +143,7 @@ def bootstrap(
     questions = SqlQuestionStore(db, hub, clock)
     conversations = SqlConversationStore(db, clock)
     tokens = SqlTokenStore(db, clock)
+    budgets = SqlBudgets(db, hub, clock, settings.daily_budget_usd)
     root = settings.state_dir
     workdirs = NoWorkdirs() if runner else FolderWorkdirs(settings.workdirs, root)
     files = files or FolderFiles(root, root / "work", db, clock, settings.max_file_bytes, workdirs=workdirs)
@@ -153,6 +157,7 @@ def bootstrap(
         *(store, questions, hub, engines, files, clock, memory.recall(), keeping.nudge),
         hold=settings.question_hold_seconds,
         conversations=conversations,
+        budgets=budgets,
     )
     underway = Underway(name or worker_name(), store, lambda run: Execution(run, tools), hub, clock)
     solo = Solo(underway, store, clock) if alone and not runner else None
@@ -180,7 +185,7 @@ def bootstrap(
     callbacks = Callbacks(outbox, store, questions, post, hub, clock)
     return Parts(
         *(settings, clock, catalogue, db, hub, store, questions, answering, steering, escalation),
-        *(inbox, outbox, callbacks, files, tokens, dispatcher),
+        *(inbox, outbox, callbacks, files, tokens, budgets, dispatcher),
         *(memory, conversations, keeping, worker, solo),
     )
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from agents.src.bootstrap import Parts
 from agents.src.cli.output import clean, learned, note, stderr
 from agents.src.errors import Unavailable
-from agents.src.tasks import Event, EventType, Task, tail
+from agents.src.tasks import Event, EventType, Task, dollars, tail
 
 STEP = 0.1
 """Of the whole, between two printed lines of progress."""
@@ -81,7 +81,10 @@ class Screen:
 
 
 QUESTIONS = frozenset(
-    {EventType.QUESTION_ASKED, EventType.QUESTION_PASSED_ON, EventType.QUESTION_ANSWERED, EventType.QUESTION_EXPIRED}
+    {
+        *(EventType.QUESTION_ASKED, EventType.QUESTION_PASSED_ON, EventType.QUESTION_ANSWERED, EventType.QUESTION_EXPIRED),
+        EventType.BUDGET_RAISED,
+    }
 )
 STEERED = frozenset({EventType.SAID, EventType.PAUSED, EventType.RESUMED})
 LASTING = frozenset({EventType.WARNING, EventType.REQUEUED, EventType.REMEMBERED, *QUESTIONS, *STEERED})
@@ -138,6 +141,8 @@ def of_question(event: Event) -> str:
         case EventType.QUESTION_ANSWERED:
             said = ", ".join([*data.get("choices", ()), *filter(None, [data.get("text")])]) or data.get("action", "")
             return f"answered by {data.get('by')}: {said}"
+        case EventType.BUDGET_RAISED:
+            return f"the {data.get('whose')}'s budget is raised to {dollars(data.get('to_usd', 0.0))}"
         case _:
             return "nobody has answered"
 

@@ -37,6 +37,7 @@ def invoke(
     file: Annotated[list[Path] | None, typer.Option(metavar="F", help="A file to hand over; repeatable.")] = None,
     workdir: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to work in. [default: one of its own]")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="S", help="Seconds that each attempt may take.")] = None,
+    budget: Annotated[float | None, typer.Option(metavar="USD", help="US dollars that it may spend.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where artifacts go. [default: ./modal-invoke-ID]")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,9 +51,8 @@ def invoke(
 
     async def run(parts: Parts) -> Invoked:
         files = [await hand_over(parts, path) for path in paths]
-        request = request_of(
-            {"skill": skill, "task": task, "args": args, "files": tuple(files), "timeout": timeout, "workdir": place}
-        )
+        more = {"timeout": timeout, "budget_usd": budget, "workdir": place}
+        request = request_of({"skill": skill, "task": task, "args": args, "files": tuple(files), **more})
         return await invoked(parts, request, out, quiet=as_json)
 
     done = with_parts(with_skills, run)

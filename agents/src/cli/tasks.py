@@ -25,7 +25,7 @@ from agents.src.cli.output import (
 from agents.src.cli.questions import by
 from agents.src.cli.running import author, state_only, with_parts
 from agents.src.errors import UnknownTask
-from agents.src.tasks import Asked, QuestionFilter, Status, Steering, Task, TaskFilter
+from agents.src.tasks import Asked, QuestionFilter, Status, Steering, Task, TaskFilter, dollars
 
 app = typer.Typer(help="The tasks that are kept: list, show, watch, steer, cancel.", no_args_is_help=True)
 
@@ -183,6 +183,7 @@ def print_task(task: Task, questions: tuple[Asked, ...]) -> None:
             ("started", moment(task.started_at)),
             ("finished", moment(task.finished_at)),
             ("used", spent(task.usage)),
+            ("budget", dollars(task.budget_usd) if task.budget_usd else ""),
             *(("asked", in_words(asked)) for asked in questions),
             *(("artifact", sized(artifact)) for artifact in artifacts),
             *(("learned", learned(lesson.model_dump())) for lesson in lessons),

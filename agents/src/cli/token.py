@@ -12,6 +12,7 @@ from agents.src.clock import iso
 from agents.src.errors import InvalidRequest
 from agents.src.settings import Rate, parse_rate
 from agents.src.skills import DEFAULT_RATE, Token, check_token_name, hashed, new_secret
+from agents.src.tasks import amount_of, dollars
 
 app = typer.Typer(help="The tokens that open the server.", no_args_is_help=True)
 
@@ -39,6 +40,9 @@ def create(
     expires: Annotated[
         str | None, typer.Option(metavar="IN", help="When it ends: 90d, 12h or 30m from now. Without, never.")
     ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="USD", help="US dollars that its tasks may spend in one day (UTC). Without, no limit.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a named token.
@@ -46,6 +50,7 @@ def create(
     It is shown once; only its hash is kept.
     """
     checked, lifetime = checked_rate(rate), parse_duration(expires) if expires else None
+    daily = checked_budget(budget) if budget is not None else None
     wanted = [part.strip() for part in skills.split(",") if part.strip()] if skills is not None else None
     if wanted == []:
         raise InvalidRequest("--skills names no skill. Leave it out to allow all.")
@@ -54,7 +59,8 @@ def create(
     async def add(parts: Parts) -> Token:
         now = parts.clock.now()
         allowed = frozenset(parts.catalogue.get(skill).name for skill in wanted) if wanted else None
-        token = Token(check_token_name(name), hashed(secret), allowed, checked, now, now + lifetime if lifetime else None)
+        until = now + lifetime if lifetime else None
+        token = Token(check_token_name(name), hashed(secret), allowed, checked, now, until, budget_usd=daily)
         await parts.tokens.add(token)
         return token
 
@@ -63,7 +69,7 @@ def create(
         print_json({"token": secret, **document(token)})
     else:
         print(secret)
-        note(f"This is the token {token.name!r}, shown this once. It allows {allows(token)}, {token.rate}, {until(token)}.")
+        note(f"This is the token {token.name!r}, shown this once. It allows {terms(token)}.")
 
 
 @app.command("list")
@@ -77,14 +83,8 @@ def list_tokens(as_json: AsJson = False) -> None:
     if as_json:
         print_json([{**document(token), "state": state(token, now)} for token in tokens])
     elif tokens:
-        columns = ("name", "state", "skills", "rate", "created", "expires")
-        print_table(
-            columns,
-            [
-                (t.name, state(t, now), allows(t), str(t.rate), moment(t.created_at), moment(t.expires_at) or "never")
-                for t in tokens
-            ],
-        )
+        columns = ("name", "state", "skills", "rate", "budget", "created", "expires")
+        print_table(columns, [row(token, now) for token in tokens])
     else:
         note("There are no named tokens. Make one: `agents token create NAME`.")
 
@@ -106,6 +106,13 @@ def checked_rate(text: str) -> Rate:
         raise InvalidRequest(f"--rate: {error}.") from None
 
 
+def checked_budget(text: str) -> float:
+    amount = amount_of(text)
+    if amount is None:
+        raise InvalidRequest(f"--budget: US dollars look like 5 or 2.50, more than 0, not {text!r}.")
+    return amount
+
+
 def parse_duration(text: str, option: str = "--expires") -> float:
     """`90d` → seconds. Raises InvalidRequest."""
     match = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text.strip())
@@ -120,10 +127,25 @@ def document(token: Token) -> dict[str, object]:
         "name": token.name,
         "skills": sorted(token.skills) if token.skills is not None else None,
         "rate": str(token.rate),
+        "budget_usd": token.budget_usd,
         "created_at": iso(token.created_at),
         "expires_at": iso(token.expires_at) if token.expires_at else None,
         "revoked_at": iso(token.revoked_at) if token.revoked_at else None,
     }
+
+
+def row(token: Token, now: float) -> tuple[str, ...]:
+    limits = (str(token.rate), a_day(token) or "none")
+    return token.name, state(token, now), allows(token), *limits, moment(token.created_at), moment(token.expires_at) or "never"
+
+
+def terms(token: Token) -> str:
+    """`all skills, 60/minute, $5.00/day, without end`."""
+    return ", ".join(filter(None, (allows(token), str(token.rate), a_day(token), until(token))))
+
+
+def a_day(token: Token) -> str:
+    return f"{dollars(token.budget_usd)}/day" if token.budget_usd else ""
 
 
 def state(token: Token, now: float) -> str:

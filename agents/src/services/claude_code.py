@@ -80,8 +80,7 @@ class ClaudeEngine:
                 log.warning("claude_not_resumed", run=workspace.run_id, why=str(why))
                 talk = talk.anew()
             except NotHeard:
-                handed_over = brief.model_copy(update={"said": (), "said_before": brief.said_before + brief.said})
-                talk = await talk_of(handed_over, replace(workspace, goes_on=True), ask, record)
+                talk = await talk_of(brief.handed_over(), replace(workspace, goes_on=True), ask, record)
             else:
                 return
 

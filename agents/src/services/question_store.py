@@ -5,6 +5,7 @@ from pydantic import TypeAdapter
 from agents.src.clock import Clock, iso
 from agents.src.errors import AlreadyAnswered, UnknownQuestion
 from agents.src.services import question_sql as sql
+from agents.src.services.budget_store import spend
 from agents.src.services.database import Db, Row, Tx
 from agents.src.services.task_log import recorded
 from agents.src.services.task_rows import task_of, usage_row
@@ -135,7 +136,11 @@ class SqlQuestionStore:
 
         def work(tx: Tx) -> tuple[Event, ...]:
             rows = tx.run(sql.CHARGE, *usage_row(spent.usage), task_id)
-            return recorded(tx, rows[0], spent, now)[1] if rows else ()
+            if not rows:
+                return ()
+            task, events = recorded(tx, rows[0], spent, now)
+            spend(tx, task.caller, spent.usage.cost_usd, now)
+            return events
 
         await self._db.write(work, lambda events: self._publish(events, None))
 
@@ -173,7 +178,7 @@ def as_told(asked: Asked) -> dict[str, object]:
     turn = asked.whose_turn
     return {
         "id": asked.id,
-        **asked.question.model_dump(mode="json"),
+        **asked.question.model_dump(mode="json", exclude_none=True),
         "to": turn.value if turn else None,
         "due_at": iso(asked.due_at) if asked.due_at else None,
     }

@@ -81,6 +81,7 @@ def task_of(row: Row) -> Task:
         paused=bool(row[28]),
         said=row[29],
         heard=row[30],
+        budget_usd=row[31],
     )
 
 

@@ -3,16 +3,16 @@
 COLUMNS = (
     "id, skill, prompt, caller, created_at, status, args, metadata, priority, attempt, result, error, input_tokens, "
     "output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd, started_at, finished_at, cancel_requested, run_at, "
-    "waiting, resumed, session, inbox, callback, conversation, workdir, "
-    "paused, said, heard"
+    "waiting, resumed, session, inbox, callback, conversation, workdir, paused, said, heard, budget_usd"
 )
 # A run holds the task: it works, or waits for an answer with its process alive.
 LEASED = "status in ('running', 'input_required')"
 WIDTH = len(COLUMNS.split(","))
 INSERT = """
     insert into task (id, skill, prompt, caller, created_at, status, args, metadata, priority, attempt, brief, next_seq, run_at,
-        started_at, worker, lease_until, session, inbox, callback, conversation, workdir, idempotency_key, fingerprint)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        started_at, worker, lease_until, session, inbox, callback, conversation, workdir, budget_usd, idempotency_key,
+        fingerprint)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (caller, idempotency_key) where idempotency_key is not null do nothing
 """
 ENDED = "select id from task where id in ({ids}) and status in ('completed', 'failed', 'cancelled')"

@@ -8,6 +8,7 @@ from pydantic_core import from_json
 from agents.src.clock import Clock
 from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
 from agents.src.services import question_sql, task_sql
+from agents.src.services.budget_store import spend
 from agents.src.services.conversation_log import add_prompt
 from agents.src.services.database import Db, Row, Tx
 from agents.src.services.lesson_store import add_lessons
@@ -78,7 +79,7 @@ class SqlTaskStore:
             *(task.id, task.skill, task.prompt, task.caller, now, started.status.value),
             *(dumped(task.args), dumped(task.metadata), task.priority, started.attempt, brief.model_dump_json(), len(events) + 1),
             *(task.run_at, started.started_at, claim.worker if claim else None, claim.until if claim else None, started.session),
-            *(task.inbox, task.callback and task.callback.model_dump_json(), task.conversation, task.workdir),
+            *(task.inbox, task.callback and task.callback.model_dump_json(), task.conversation, task.workdir, task.budget_usd),
             *((key.key, key.fingerprint) if key else (None, None)),
         )
         rows = [event_row(event) for event in events]
@@ -198,6 +199,7 @@ class SqlTaskStore:
             events = tuple(Event(task_id, first + i, draft.type, now, draft.data) for i, draft in enumerate(drafts))
             tx.many(task_sql.ADD_EVENT, [event_row(event) for event in events])
             add_lessons(tx, run.task, events)
+            spend(tx, run.task.caller, used.cost_usd, now)
             tx.notify(task_id)
             return events
 

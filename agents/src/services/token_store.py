@@ -6,7 +6,7 @@ from agents.src.services.database import Db, Row, Tx
 from agents.src.settings import Rate, parse_rate
 from agents.src.skills import Allowance, Token, allowance
 
-COLUMNS = "name, hash, skills, rate, created_at, expires_at, revoked_at"
+COLUMNS = "name, hash, skills, rate, created_at, expires_at, revoked_at, budget_usd"
 
 
 class SqlTokenStore:
@@ -16,8 +16,9 @@ class SqlTokenStore:
 
     async def add(self, token: Token) -> None:
         skills = None if token.skills is None else " ".join(sorted(token.skills))
-        values = (token.name, token.hash, skills, str(token.rate), token.created_at, token.expires_at, token.revoked_at)
-        sql = f"insert into token ({COLUMNS}) values (?, ?, ?, ?, ?, ?, ?) on conflict (name) do nothing returning name"
+        times = (token.created_at, token.expires_at, token.revoked_at)
+        values = (token.name, token.hash, skills, str(token.rate), *times, token.budget_usd)
+        sql = f"insert into token ({COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (name) do nothing returning name"
         if not await self._db.write(lambda tx: tx.run(sql, *values)):
             raise NameTaken(f"There is, or was, a token named {token.name!r}; choose another name.")
 

@@ -28,6 +28,8 @@ class Token:
     created_at: float
     expires_at: float | None = None
     revoked_at: float | None = None
+    budget_usd: float | None = None
+    """US dollars that its tasks may spend in one UTC day; None: without limit."""
 
     def valid_at(self, now: float) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

@@ -27,6 +27,7 @@ from agents.src.tasks import (
     TaskStore,
     Workdirs,
     distinct,
+    dollars,
 )
 
 log = structlog.get_logger()
@@ -83,6 +84,7 @@ class Dispatcher:
             callback=request.callback.kept(private=self.private_callbacks) if request.callback else None,
             conversation=request.conversation,
             workdir=workdir,
+            budget_usd=brief.claude.budget_usd,
         )
         fingerprint = Key(key, hashlib.sha256(request.model_dump_json().encode()).hexdigest()) if key is not None else None
         added = await self._accept(task, brief, fingerprint)
@@ -142,10 +144,13 @@ class Dispatcher:
 
 
 def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...], default_timeout: float) -> Brief:
-    """All that a run of this request needs. Raises InvalidRequest where it asks for more time than the skill allows."""
+    """All that a run of this request needs. Raises InvalidRequest where it asks for more than the skill allows."""
     limit = skill.timeout or default_timeout
     if request.timeout is not None and request.timeout > limit:
         raise InvalidRequest(f"timeout: the skill {skill.name} may run for at most {limit:g} seconds.")
+    most = skill.claude.budget_usd
+    if request.budget_usd is not None and most is not None and request.budget_usd > most:
+        raise InvalidRequest(f"budget_usd: a task of the skill {skill.name} may spend at most {dollars(most)}.")
     return Brief(
         skill=skill.name,
         engine=skill.engine,
@@ -156,7 +161,7 @@ def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...],
         files=files,
         retries=skill.retries,
         on_crash=skill.on_crash,
-        claude=skill.claude,
+        claude=skill.claude.model_copy(update={"budget_usd": request.budget_usd or most}),
         program=skill.run,
         asks=skill.asks,
         review=skill.review,

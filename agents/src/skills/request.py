@@ -89,6 +89,10 @@ class SkillRequest(Frozen):
     timeout: Annotated[
         float | None, Field(gt=0, le=86400, description="Seconds that each attempt may take, at most what the skill allows.")
     ] = None
+    budget_usd: Annotated[
+        float | None,
+        Field(gt=0, allow_inf_nan=False, description="US dollars that it may spend, at most what the skill allows."),
+    ] = None
     priority: Annotated[int, Field(ge=-1000, le=1000, description="Tasks of a higher priority leave the queue first.")] = 0
     metadata: Annotated[JsonObject, AfterValidator(small)] = Field(
         default_factory=dict, description="Yours; kept with the task and given back with it."

@@ -4,6 +4,8 @@ from agents.src.tasks.addresses import special, special_host
 from agents.src.tasks.answering import Answering
 from agents.src.tasks.asking import Ask, Asking, Nobody, Parked, unanswered
 from agents.src.tasks.brief import Brief, ClaudeOptions, InputFile, OnCrash, Retries
+from agents.src.tasks.budget import Budget, Whose, amount_of, day_of, dollars
+from agents.src.tasks.budgets import Budgets, Today
 from agents.src.tasks.callbacks import ByCallback, Callbacks
 from agents.src.tasks.caller import ROOT, Caller
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
@@ -20,6 +22,7 @@ from agents.src.tasks.question import (
     LONGEST_TEXT,
     MOST_CHOICES,
     SHORTEST_DEADLINE,
+    STOP,
     Action,
     Answer,
     Asked,
@@ -55,6 +58,7 @@ __all__ = [
     "MOST_CHOICES",
     "ROOT",
     "SHORTEST_DEADLINE",
+    "STOP",
     "Action",
     "Added",
     "AddressRefused",
@@ -65,6 +69,8 @@ __all__ = [
     "Asked",
     "Asking",
     "Brief",
+    "Budget",
+    "Budgets",
     "ByCallback",
     "Callback",
     "Callbacks",
@@ -130,6 +136,7 @@ __all__ = [
     "TaskFilter",
     "TaskStore",
     "Tidying",
+    "Today",
     "Tools",
     "Totals",
     "Turn",
@@ -137,11 +144,13 @@ __all__ = [
     "Usage",
     "Verdict",
     "Waiting",
+    "Whose",
     "Wishes",
     "Workdirs",
     "Worker",
     "Workspace",
     "Workspaces",
+    "amount_of",
     "arrivals",
     "body_of",
     "call_of",
@@ -149,7 +158,9 @@ __all__ = [
     "check_pause",
     "check_resume",
     "check_say",
+    "day_of",
     "distinct",
+    "dollars",
     "ended_within",
     "failed",
     "first_paragraph",

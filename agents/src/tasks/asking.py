@@ -90,12 +90,15 @@ class Asking:
         if key is None:
             self._asked[question.digest] += 1
             key = f"{question.digest}:{self._asked[question.digest]}"
+        asked = await self.put(question, key, rules, likened=likened)
+        return answer_of(asked)
+
+    async def put(self, question: Question, key: str, rules: QuestionRules, *, likened: bool = False) -> Asked:
+        """The question as it stands once it is closed; asked as it is given. Raises Parked, LeaseLost, Unavailable."""
         await self._flush()
         with self._limit.standing_still(), self._hub.follow(self._run.task.id) as following:
             asked = await self._store.ask(self._run, key, question, rules, likened=likened)
-            if asked.state is QuestionState.PENDING:
-                asked = await self._held_for(asked, following)
-        return answer_of(asked)
+            return await self._held_for(asked, following) if asked.state is QuestionState.PENDING else asked
 
     async def heard(self) -> str | None:
         return await self._hearing.next()

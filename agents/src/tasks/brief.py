@@ -1,7 +1,7 @@
 """The noun: what an engine is given. Frozen into the task at dispatch, so that a change of the skill changes no accepted task."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -77,3 +77,7 @@ class Brief(Kept):
     def converses(self) -> bool:
         """Whether its engine goes on where it was after a pause, and hears what its caller says to it meanwhile."""
         return self.engine == "claude"
+
+    def handed_over(self) -> Self:
+        """For a process that goes on: what the caller said, the one before it was given."""
+        return self.model_copy(update={"said": (), "said_before": self.said_before + self.said})

@@ -59,7 +59,11 @@ class Engine(Protocol):
     uses_folder: bool
     """Whether it needs the workspace's folder on disk; without, the folder is not made."""
     goes_on: bool
-    """Whether, once parked, it goes on where it was, in the folder as it was. Else it begins anew, and asks again."""
+    """Whether, once parked, it goes on where it was, in the folder as it was. Else it begins anew, and asks again.
+
+    Only one that does is held to budgets: `brief.claude.budget_usd` is what one `run` may spend, and after BudgetExhausted it is
+    run again, with the same session and `workspace.goes_on`.
+    """
 
     def run(self, brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]: ...
 

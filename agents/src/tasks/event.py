@@ -26,6 +26,7 @@ class EventType(StrEnum):
     QUESTION_PASSED_ON = "question_passed_on"
     QUESTION_ANSWERED = "question_answered"
     QUESTION_EXPIRED = "question_expired"
+    BUDGET_RAISED = "budget_raised"
     PARKED = "parked"
     SAID = "said"
     PAUSE_REQUESTED = "pause_requested"

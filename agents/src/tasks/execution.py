@@ -19,6 +19,8 @@ from agents.src.memory import Recall
 from agents.src.tasks.account import Account
 from agents.src.tasks.asking import Asking, Parked
 from agents.src.tasks.brief import Brief
+from agents.src.tasks.budget import Budget
+from agents.src.tasks.budgets import Budgets
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
 from agents.src.tasks.event import Draft, EventType
 from agents.src.tasks.hearing import Hearing
@@ -27,6 +29,7 @@ from agents.src.tasks.policy import after_crash, after_failure, failure_of
 from agents.src.tasks.questions import QuestionStore
 from agents.src.tasks.recorder import Recorder
 from agents.src.tasks.run import Ending, Run, cancelled, completed, failed, parked
+from agents.src.tasks.spending import Spending, within_budget
 from agents.src.tasks.store import LeaseLost, TaskStore
 from agents.src.tasks.task import Artifact, Result, Status, Task
 from agents.src.tasks.time_limit import WARNED_AT, TimeLimit
@@ -56,7 +59,7 @@ class Tools:
     """What executions share. `taught` is told the skill's name when a run that learned something is over.
 
     `hold`: seconds that a run waits for an answer with its process alive, where its skill does not say. Without `conversations`
-    no run is given what was said before.
+    no run is given what was said before; without `budgets` none is stopped at a limit but by its engine.
     """
 
     store: TaskStore
@@ -69,6 +72,7 @@ class Tools:
     taught: Callable[[str], None] | None = None
     hold: float = 60.0
     conversations: ConversationStore | None = None
+    budgets: Budgets | None = None
 
 
 class Execution:
@@ -84,7 +88,7 @@ class Execution:
         self._limit = TimeLimit(run.brief.timeout, self._warn, partial(self.stop, Stop.TIMED_OUT))
         hold = tools.hold if run.brief.questions.hold is None else run.brief.questions.hold
         read = partial(tools.store.said, run.task.id)
-        self._hearing = Hearing(lambda after: self._patiently(lambda: read(after)), run.task.said)
+        self._hearing = Hearing(lambda after: self._patiently(lambda: read(after)), run.task.said, run.task.heard)
         self._asking = Asking(run, tools.questions, tools.hub, hold, self._recorder.flush, self._limit, self._hearing)
 
     def heed(self, wishes: Wishes) -> None:
@@ -239,20 +243,32 @@ class Execution:
         self._recorder.add_soon(Draft(EventType.WARNING, {"code": "time_running_out", "message": message}))
 
     async def _drive(self, engine: Engine, workspace: Workspace) -> Result:
-        result: Result | None = None
         try:
-            brief = await self._spoken_to(await self._reminded(await self._recalled()), workspace)
             if self._asking.is_over:
                 raise Parked
-            async with aclosing(engine.run(brief, workspace, self._asking)) as happenings:
-                async for happening in happenings:
-                    if isinstance(happening, Result):
-                        result = happening
-                    else:
-                        self._account.hear(happening)
-                        await self._recorder.add(happening)
+            brief, hear = await self._reminded(await self._recalled()), partial(self._hear, engine)
+            if self._tools.budgets is None or not engine.goes_on:
+                return await hear(brief, workspace)
+            spending = Spending(self.run, self._tools.budgets, self._tools.questions, self._asking)
+            return await within_budget(brief, workspace, lambda: self._granted(spending), hear)
         finally:
             await self._recorder.flush()
+
+    async def _granted(self, spending: Spending) -> Budget | None:
+        await self._recorder.flush()  # what was spent so far is in the account
+        return await self._patiently(spending.granted)
+
+    async def _hear(self, engine: Engine, brief: Brief, workspace: Workspace) -> Result:
+        """One process of the engine."""
+        result: Result | None = None
+        brief = await self._spoken_to(brief, workspace)
+        async with aclosing(engine.run(brief, workspace, self._asking)) as happenings:
+            async for happening in happenings:
+                if isinstance(happening, Result):
+                    result = happening
+                else:
+                    self._account.hear(happening)
+                    await self._recorder.add(happening)
         if result is None:
             raise EngineFailed("The engine ended without a result.")
         return result
@@ -281,7 +297,7 @@ class Execution:
 
     async def _spoken_to(self, brief: Brief, workspace: Workspace) -> Brief:
         """The brief with what the task's caller has said to it."""
-        before = max(self.run.task.heard, self._hearing.given) if workspace.goes_on else 0
+        before = self._hearing.given if workspace.goes_on else 0
         said = await self._hearing.so_far()
         return brief.model_copy(update={"said": said[before:], "said_before": said[:before]}) if said else brief
 

@@ -8,14 +8,15 @@ Read = Callable[[int], Awaitable[Sequence[str]]]
 
 
 class Hearing:
-    """`said`: how many messages there are, as far as is known. Belongs to one event loop."""
+    """`said`: how many messages there are, as far as is known; `given`: how many of them a run was given with which this one goes
+    on. Belongs to one event loop."""
 
-    def __init__(self, read: Read, said: int) -> None:
+    def __init__(self, read: Read, said: int, given: int) -> None:
         self._read = read
         self._said = said
         self._news = asyncio.Event()
         self._over = False
-        self.given = 0
+        self.given = given
         """How many of them the engine was given."""
 
     def more(self, said: int) -> None:

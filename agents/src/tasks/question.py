@@ -12,6 +12,7 @@ from pydantic import model_validator
 
 from agents.src.errors import InvalidAnswer
 from agents.src.records import Kept
+from agents.src.tasks.budget import Budget, amount_of
 
 DAY = 86400.0
 SHORTEST_DEADLINE, LONGEST_DEADLINE = 60.0, 7 * DAY
@@ -21,6 +22,8 @@ LONGEST_TEXT = 16_000
 LONGEST_LABEL, LONGEST_DESCRIPTION = 200, 1_000
 """Characters of a choice; a header is no longer than a label."""
 MOST_CHOICES = 50
+RAISE, STOP = "Raise by ", "Stop"
+"""How the choices begin that raise a budget; and the one that does not."""
 
 
 class Choice(Kept):
@@ -43,6 +46,8 @@ class Question(Kept):
     several: bool = False
     free_text: bool = True
     default: tuple[str, ...] = ()
+    budget: Budget | None = None
+    """The budget that is to be raised, where that is what is asked. Then words have to be an amount."""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -166,9 +171,18 @@ class Answer(Kept):
             return "choices: the question takes one choice only."
         if self.text and labels and not question.free_text:
             return f"text: the question takes its choices only: {', '.join(map(repr, labels))}."
+        if question.budget and self.text.strip() and not self.choices and self.raises_by is None:
+            return f"text: is no amount; say one such as 2.50, or choose {STOP!r}."
         if not self.text.strip() and not self.choices:
             return "Give a text or choices; to give no answer, send the action decline or cancel."
         return None
+
+    @property
+    def raises_by(self) -> float | None:
+        """By how many US dollars it raises the budget that was asked for; None: it does not."""
+        if self.action is not Action.ACCEPT:
+            return None
+        return amount_of(self.choices[0].removeprefix(RAISE) if self.choices else self.text)
 
     @property
     def words(self) -> str:

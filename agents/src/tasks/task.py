@@ -154,6 +154,8 @@ class Task:
     """How many messages its caller has said to it since it was accepted."""
     heard: int = 0
     """How many of them the attempts were given that the next one goes on with."""
+    budget_usd: float | None = None
+    """US dollars that it may spend, as far as that was raised until now; None: its own limit is none."""
 
     def to(self, status: Status, **changes: Any) -> Self:
         """The task after a move to `status`; IllegalMove where the table of moves has no such move."""

@@ -103,6 +103,7 @@ def declare_run(sub: Any) -> None:
         help="the folder to work in; the server must be on this machine, and allow it",
     )
     run.add_argument("--timeout", metavar="SECONDS", type=seconds, help="the time limit of each attempt")
+    run.add_argument("--budget", metavar="USD", type=dollars, help="US dollars that the task may spend")
     run.add_argument("--priority", metavar="N", type=int, help="higher runs sooner (default 0)")
     run.add_argument(
         "--key", metavar="KEY", type=key, help="idempotency key: the same key and request give the same task (default: random)"
@@ -250,6 +251,16 @@ def seconds(text: str) -> float:
         value = -1.0
     if not 0 <= value < 1e9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def dollars(text: str) -> float:
+    try:
+        value = float(text.removeprefix("$"))
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of US dollars, such as 2.50")
     return value
 
 

@@ -35,7 +35,8 @@ def submit(server: Server, args: Namespace, screen: Screen) -> dict[str, Any]:
         body["args"] = dict(args.args)
     if args.files:
         body["files"] = [upload(server, path, screen) for path in args.files]
-    body.update({name: value for name in ("timeout", "priority", "workdir") if (value := getattr(args, name)) is not None})
+    wanted = {"timeout": args.timeout, "budget_usd": args.budget, "priority": args.priority, "workdir": args.workdir}
+    body.update({name: value for name, value in wanted.items() if value is not None})
     task = server.submit(body, args.key or os.urandom(16).hex())
     screen.note(f"task {task['id']} ({args.skill})")
     return task

@@ -76,9 +76,9 @@ def ask_person(server: Server, question: dict[str, Any], screen: Screen) -> bool
         try:
             server.answer(question["id"], document)
         except Stop as stop:
-            if stop.status != 422:
+            if stop.status not in {403, 422}:
                 raise
-            screen.warn(stop.message)  # it does not fit: once more
+            screen.warn(stop.message)  # it does not fit, or is not theirs to give: once more
         else:
             return True
 
