@@ -170,7 +170,7 @@ class Life(RuleBasedStateMachine):
         self.runs: list[Run] = []
         self.ears: dict[str, Ear] = {}
         for retries in range(2):
-            self.submit(OnCrash.REQUEUE, retries, converses=bool(retries))
+            self.submit(OnCrash.REQUEUE, retries, converses=True)
         self.claim("ant", 1)
 
     def teardown(self) -> None:
