@@ -83,6 +83,14 @@ async def test_a_queued_task_is_cancelled_at_once(house: House) -> None:
     assert answer.json()["started_at"] is None
 
 
+@story()
+async def test_a_single_task_has_what_it_said_and_a_list_does_not(house: House) -> None:
+    talker, silent = [(await submit(house.client, prompt)).json()["id"] for prompt in ("say 2", "work")]
+    assert (await house.client.get(f"/api/tasks/{talker}")).json()["output"] == {"lines": ["text 0", "text 1"], "errors": []}
+    assert (await house.client.get(f"/api/tasks/{silent}")).json()["output"] is None
+    assert all("output" not in task for task in (await house.client.get("/api/tasks")).json()["items"])
+
+
 @pytest.mark.parametrize("path", ["", "/events", "/artifacts/a.txt"])
 @story()
 async def test_an_unknown_task_is_not_found(house: House, path: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agents.src.cli.output import last_ones
 from tests.cli.conftest import Agents
 from tests.cli.processes import COMMAND, ROOT, closing, ended, start
 
@@ -61,8 +62,19 @@ def test_show(agents: Agents, two_done: list[str]) -> None:
     assert "status    completed" in lines
     assert "artifact  said.txt (9 bytes)" in lines
     assert lines[-1] == "first one"
-    assert "it could not be done" in agents("tasks", "show", failed).stdout
-    assert json.loads(agents("tasks", "show", failed, "--json").stdout)["error"]["type"] == "program-failed"
+    assert not [line for line in lines if line.startswith(("error ", "said "))]
+    lines = agents("tasks", "show", failed).stdout.splitlines()
+    assert {"error     it could not be done", "said      it could not be done"} <= set(lines)
+    document = json.loads(agents("tasks", "show", failed, "--json").stdout)
+    assert document["error"]["type"] == "program-failed"
+    assert document["output"] == {"lines": ["it could not be done"], "errors": ["it could not be done"]}
+
+
+def test_of_many_lines_only_the_last_few_are_shown() -> None:
+    assert last_ones("said", ["a", "b"]) == [("said", "a"), ("said", "b")]
+    shown = last_ones("said", [*map(str, range(9)), "x" * 500])
+    assert shown[:2] == [("said", "(5 earlier ones are not shown)"), ("said", "5")]
+    assert shown[-1] == ("said", "x" * 200)
 
 
 def test_a_part_of_an_id_will_do_if_it_is_only_one_s(agents: Agents, two_done: list[str]) -> None:

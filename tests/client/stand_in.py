@@ -54,6 +54,7 @@ class Plan:
     data: Any = None
     artifacts: dict[str, bytes] = field(default_factory=dict)
     learned: list[Json] = field(default_factory=list)
+    output: Json | None = None
     error: Json | None = None
     ends: bool = True
     per_connection: int | None = None
@@ -109,7 +110,7 @@ class StandIn:
     def settle(self, task: Json) -> None:
         """The task as the plan says it ends."""
         plan = self.plan
-        task.update(status=plan.status, error=plan.error, finished_at=NOW)
+        task.update(status=plan.status, error=plan.error, finished_at=NOW, output=plan.output)
         if plan.status == "completed":
             url = f"/api/tasks/{task['id']}/artifacts/"
             artifacts = [

@@ -394,6 +394,17 @@ def test_show(client: Client, server: StandIn) -> None:
     assert client("show", "unknown").code == 1
 
 
+def test_show_tells_the_last_of_what_was_said(client: Client, server: StandIn) -> None:
+    server.plan.output = {"lines": [f"line {number}" for number in range(8)], "errors": ["\x1b[31mno file" + "x" * 300]}
+    client("run", "planning", "x")
+    shown = client("show", "task0000000000000000000001").out
+    assert "error     no filexx" in shown
+    assert max(map(len, shown.splitlines())) < 220
+    assert "said      (3 earlier ones are not shown)\nsaid      line 3\n" in shown
+    assert "line 2" not in shown
+    assert shown.endswith("\nThe result.\n")
+
+
 def test_what_was_learned_is_told_when_it_happens_and_when_the_task_is_shown(client: Client, server: StandIn) -> None:
     added = {"action": "add", "id": "a1", "text": "videos are 50 fps"}
     forgotten = {"action": "forget", "id": "b2", "text": "no sound"}

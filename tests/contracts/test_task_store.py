@@ -24,6 +24,7 @@ from agents.src.tasks import (
     Hub,
     Key,
     LeaseLost,
+    Output,
     Question,
     QuestionRules,
     Result,
@@ -412,6 +413,51 @@ def test_settling(open_db: OpenDb, ending: Ending) -> None:
             with pytest.raises(LeaseLost):
                 await writing
         assert len(await house.log(task.id)) == 3
+
+    at_home(open_db, story)
+
+
+def test_what_was_said_is_kept_and_what_later_attempts_say_comes_after(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run = await house.run()
+        said = [Output(lines=(f"line {n} 🙂",), errors=(f"error \0 {n}",), left_out=n) for n in range(4)]
+        assert await house.store.output(run.task.id) is None
+        await house.store.settle(run, replace(again_at(NOON), output=said[1]))
+        assert await house.store.output(run.task.id) == said[1]
+        [silent] = (await house.store.claim(MINE, 1)).runs
+        await house.store.settle(silent, again_at(NOON))
+        assert await house.store.output(run.task.id) == said[1]
+        [asking] = (await house.store.claim(MINE, 1)).runs
+        await house.store.settle(asking, replace(WAITS, output=said[2]))
+        [last] = (await house.store.claim(MINE, 1)).runs
+        for again in (False, True):
+            await house.store.settle(last, replace(FAILED, output=said[3]), again=again)
+        assert await house.store.output(run.task.id) == said[1].then(said[2]).then(said[3])
+        assert await house.store.output("nobody") is None
+
+    at_home(open_db, story)
+
+
+def test_what_a_late_run_said_is_not_kept(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run = await house.run()
+        await house.store.settle(run, again_at(NOON))
+        [later] = (await house.store.claim(THEIRS, 1)).runs
+        with pytest.raises(LeaseLost):
+            await house.store.settle(run, replace(DONE, output=Output(lines=("too late",))))
+        await house.store.settle(later, replace(DONE, output=Output(lines=("in time",))))
+        assert await house.store.output(run.task.id) == Output(lines=("in time",))
+
+    at_home(open_db, story)
+
+
+def test_a_run_that_was_cancelled_instead_of_going_back_keeps_what_it_said(open_db: OpenDb) -> None:
+    async def story(house: House) -> None:
+        run = await house.run()
+        await house.store.request_cancel(run.task.id)
+        task = await house.store.settle(run, replace(again_at(NOON), output=Output(lines=("half",))))
+        assert task.status is Status.CANCELLED
+        assert await house.store.output(task.id) == Output(lines=("half",))
 
     at_home(open_db, story)
 

@@ -29,6 +29,7 @@ from agents.src.tasks import (
     InputFile,
     LeaseLost,
     OnCrash,
+    Output,
     Result,
     Run,
     Status,
@@ -216,6 +217,47 @@ def test_a_failure_that_may_pass_goes_back_into_the_queue(open_sqlite: OpenDb, t
         task = await bench.carried(failing(), retries=immediately(1))
         assert (task.status, task.error, task.run_at) == (Status.QUEUED, None, NOON)
         assert await bench.kinds(task.id) == [EventType.REQUEUED]
+
+    tell(open_sqlite, tmp_path, story)
+
+
+def test_what_was_said_is_kept_however_the_run_ends_and_the_next_goes_on_from_there(open_sqlite: OpenDb, tmp_path: Path) -> None:
+    waiting = asyncio.Event()
+
+    async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
+        yield Draft(EventType.STDERR, {"text": workspace.run_id.rpartition(":")[2]})
+        if brief.prompt == "wait":
+            waiting.set()
+            await asyncio.Event().wait()
+        raise EngineFailed("It was made to fail.")
+
+    async def story(bench: Bench) -> None:
+        task = await bench.carried(work, retries=immediately(1))
+        assert (task.status, await bench.store.output(task.id)) == (Status.QUEUED, Output(lines=("1",), errors=("1",)))
+        [again] = (await bench.store.claim(Claim("worker-1", NOON + 20), 1)).runs
+        await bench.execution(again, work).carry_out()
+        assert await bench.store.output(task.id) == Output(lines=("1", "2"), errors=("1", "2"))
+
+        held = await bench.run(prompt="wait")
+        execution = bench.execution(held, work)
+        carrying = asyncio.create_task(execution.carry_out())
+        await waiting.wait()
+        execution.stop(Stop.CANCELLED)
+        await carrying
+        assert await bench.store.output(held.task.id) == Output(lines=("1",), errors=("1",))
+
+        silent = await bench.carried(noop)
+        assert await bench.store.output(silent.id) is None
+
+    tell(open_sqlite, tmp_path, story)
+
+
+def test_an_engines_own_summary_is_kept_in_one_line(open_sqlite: OpenDb, tmp_path: Path) -> None:
+    async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
+        yield Result(text="A lot.", summary="Three files\nwere made.\n\nAnd so on.")
+
+    async def story(bench: Bench) -> None:
+        assert (await bench.carried(work)).result == Result(text="A lot.", summary="Three files were made.")
 
     tell(open_sqlite, tmp_path, story)
 

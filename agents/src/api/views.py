@@ -9,7 +9,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from agents.src.clock import iso
 from agents.src.memory import Lesson
 from agents.src.skills import Skill
-from agents.src.tasks import Event, EventType, Failure, FileInfo, Notice, NoticeState, Status, Task, Totals, Usage
+from agents.src.tasks import (
+    Event,
+    EventType,
+    Failure,
+    FileInfo,
+    Notice,
+    NoticeState,
+    Status,
+    Task,
+    Totals,
+    Usage,
+    summary_of_result,
+)
 
 T = TypeVar("T")
 ID = r"^[0-9a-hjkmnp-tv-z]{26}$"
@@ -43,6 +55,7 @@ class ResultView(BaseModel):
     """What came of the task."""
 
     text: str
+    summary: str = Field(description="In a line: the engine's own, or else the first paragraph of the text.")
     data: Any = None
     artifacts: list[ArtifactView]
     remembered: list[Lesson] = Field(description="What it learned, for later tasks of the skill, in order.")
@@ -80,6 +93,7 @@ class TaskView(BaseModel):
                     "status": "completed",
                     "result": {
                         "text": "The plan has six steps …",
+                        "summary": "The plan has six steps …",
                         "data": None,
                         "artifacts": [
                             {
@@ -179,7 +193,13 @@ def result_of(task: Task) -> ResultView | None:
         for artifact in task.result.artifacts
     ]
     result = task.result
-    return ResultView.model_construct(text=result.text, data=result.data, artifacts=artifacts, remembered=list(result.remembered))
+    return ResultView.model_construct(
+        text=result.text,
+        summary=summary_of_result(result),
+        data=result.data,
+        artifacts=artifacts,
+        remembered=list(result.remembered),
+    )
 
 
 class EventView(BaseModel):

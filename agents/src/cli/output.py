@@ -11,12 +11,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agents.src.tasks import Artifact, Task, Usage
+from agents.src.tasks import Artifact, Output, Task, Usage
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 UNITS = ("kB", "MB", "GB", "TB")
+FEW = 5
+"""Lines that are shown of many."""
+LONGEST_FIELD = 200
 
 
 def stdout() -> Console:
@@ -84,6 +87,21 @@ def task_document(task: Task) -> dict[str, Any]:
     from agents.src.api.views import TaskView  # brings FastAPI, which only this needs
 
     return TaskView.of(task).model_dump(mode="json")
+
+
+def whole_document(task: Task, output: Output | None) -> dict[str, Any]:
+    """As `task_document`, with what the task said."""
+    from agents.src.api.task_views import WholeTaskView
+    from agents.src.api.views import TaskView
+
+    return WholeTaskView.with_output(TaskView.of(task), output).model_dump(mode="json")
+
+
+def last_ones(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Fields for the last few of many lines, each cut to one of the terminal's."""
+    hidden = len(lines) - FEW
+    rows = [(name, clean(line)[:LONGEST_FIELD]) for line in lines[-FEW:]]
+    return [(name, f"({hidden} earlier ones are not shown)"), *rows] if hidden > 0 else rows
 
 
 def outcome(task: Task) -> str:

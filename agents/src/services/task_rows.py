@@ -6,7 +6,7 @@ from pydantic_core import from_json, to_json
 
 from agents.src.services.database import Row
 from agents.src.services.task_sql import WIDTH
-from agents.src.tasks import Brief, Callback, Ending, Event, EventType, Failure, Inbox, Result, Run, Status, Task, Usage
+from agents.src.tasks import Brief, Callback, Ending, Event, EventType, Failure, Inbox, Output, Result, Run, Status, Task, Usage
 
 
 def started_event(task: Task, seq: int, now: float) -> Event:
@@ -46,6 +46,11 @@ def ending_row(ending: Ending) -> Row:
     """Its columns: status, result, error."""
     result, error = ending.result and ending.result.model_dump_json(), ending.error and ending.error.model_dump_json()
     return ending.status.value, result, error
+
+
+def output_of(rows: list[Row]) -> Output | None:
+    """Of a task's one row; none is a task that there is not."""
+    return next((Output.model_validate_json(kept) for (kept,) in rows if kept), None)
 
 
 def task_of(row: Row) -> Task:

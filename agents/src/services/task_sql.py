@@ -14,6 +14,8 @@ INSERT = """
     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (caller, idempotency_key) where idempotency_key is not null do nothing
 """
+# Read where one task is shown, not with lists of them: it may be long.
+OUTPUT = "select output from task where id = ?"
 ENDED = "select id from task where id in ({ids}) and status in ('completed', 'failed', 'cancelled')"
 ADD_EVENT = "insert into event (task_id, seq, type, at, data) values (?, ?, ?, ?, ?)"
 # Goes from number to number, so that of a long log only the page is touched.
@@ -58,7 +60,7 @@ HAS_BATCH = f"select 1 from task where id = ? and worker = ? and attempt = ? and
 TOLD = ", inbox = case when inbox = 'waiting' then 'pending' else inbox end"
 SETTLE = f"""
     update task set status = ?, result = ?, error = ?, finished_at = ?, run_at = coalesce(?, run_at), worker = null,
-        lease_until = null, session = null, next_seq = next_seq + 1 {{told}}
+        lease_until = null, session = null, output = coalesce(?, output), next_seq = next_seq + 1 {{told}}
     where id = ? and worker = ? and attempt = ? and {LEASED} {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
@@ -66,7 +68,7 @@ SETTLE = f"""
 PARK = f"""
     update task set status = case when waiting > 0 then 'input_required' else 'queued' end,
         resumed = case when waiting > 0 then resumed else resumed + 1 end,
-        run_at = ?, worker = null, lease_until = null, next_seq = next_seq + 1
+        run_at = ?, worker = null, lease_until = null, output = coalesce(?, output), next_seq = next_seq + 1
     where id = ? and worker = ? and attempt = ? and {LEASED} {{unless}}
     returning {COLUMNS}, next_seq - 1
 """

@@ -15,6 +15,7 @@ from agents.src.services.task_rows import (
     ending_row,
     event_of,
     event_row,
+    output_of,
     run_of,
     started_event,
     task_of,
@@ -34,6 +35,7 @@ from agents.src.tasks import (
     Hub,
     Key,
     LeaseLost,
+    Output,
     Page,
     Run,
     Status,
@@ -114,6 +116,10 @@ class SqlTaskStore:
         if not rows:
             raise UnknownTask("There is no task of this id, or it is not yours.")
         return task_of(rows[0])
+
+    async def output(self, task_id: str) -> Output | None:
+        rows = await self._db.read(lambda tx: tx.run(task_sql.OUTPUT, task_id))
+        return output_of(rows)
 
     async def ended(self, task_ids: Collection[str]) -> frozenset[str]:
         sql = task_sql.ENDED.format(ids=", ".join("?" * len(task_ids)))
@@ -215,7 +221,7 @@ class SqlTaskStore:
             moves = parked if ending.status is Status.INPUT_REQUIRED else settled
             change = moves(tx, run, ending, now, unless)
             if change is None and not ending.status.ended:
-                change = settled(tx, run, cancelled(), now)
+                change = settled(tx, run, replace(cancelled(), output=ending.output), now)
             return settled_before(tx, run, ending) if change is None and again else change
 
         change = await self._db.write(work, self._publish)
@@ -283,7 +289,8 @@ class SqlTaskStore:
 def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> Change | None:
     values = (
         *ending_row(ending),
-        *(now if ending.status.ended else None, ending.run_at, run.task.id, run.worker, run.task.attempt),
+        *(now if ending.status.ended else None, ending.run_at, output_row(tx, run, ending)),
+        *(run.task.id, run.worker, run.task.attempt),
     )
     told = task_sql.TOLD if ending.status.ended and run.task.inbox else ""
     rows = tx.run(task_sql.SETTLE.format(unless=unless, told=told), *values)
@@ -293,8 +300,17 @@ def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> C
 
 
 def parked(tx: Tx, run: Run, ending: Ending, now: float, unless: str) -> Change | None:
-    rows = tx.run(task_sql.PARK.format(unless=unless), now, run.task.id, run.worker, run.task.attempt)
+    output = output_row(tx, run, ending)
+    rows = tx.run(task_sql.PARK.format(unless=unless), now, output, run.task.id, run.worker, run.task.attempt)
     return recorded(tx, rows[0], ending.event, now) if rows else None
+
+
+def output_row(tx: Tx, run: Run, ending: Ending) -> str | None:
+    """Its column: what the run said, after what the attempts before it did. None leaves it as it is."""
+    if ending.output is None:
+        return None
+    earlier = output_of(tx.run(task_sql.OUTPUT, run.task.id)) if run.task.attempt > 1 else None
+    return (earlier.then(ending.output) if earlier else ending.output).model_dump_json()
 
 
 def without_questions(tx: Tx, change: Change) -> Change:

@@ -15,6 +15,7 @@ from agents.src.tasks.hub import Following, Hub
 from agents.src.tasks.inbox import Entry, EntryKind, InboxStore, arrivals
 from agents.src.tasks.notice import Notice, NoticeKind, NoticeState, notice_of
 from agents.src.tasks.outbox import AddressRefused, OutboxStore, Post
+from agents.src.tasks.output import Output
 from agents.src.tasks.question import (
     LONGEST_DEADLINE,
     LONGEST_TEXT,
@@ -39,7 +40,7 @@ from agents.src.tasks.solo import Solo
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Callback, Failure, Inbox, Result, Status, Task, Usage
-from agents.src.tasks.telling import body_of, first_paragraph, summary_of, told_of_question, told_of_task
+from agents.src.tasks.telling import body_of, summary_of, summary_of_result, told_of_question, told_of_task
 from agents.src.tasks.tidying import Tidying
 from agents.src.tasks.turns import Expire, PassOn, TakeDefault, first_turn, next_step
 from agents.src.tasks.underway import Underway
@@ -96,6 +97,7 @@ __all__ = [
     "NoticeState",
     "OnCrash",
     "OutboxStore",
+    "Output",
     "Page",
     "Parked",
     "PassOn",
@@ -140,7 +142,6 @@ __all__ = [
     "distinct",
     "ended_within",
     "failed",
-    "first_paragraph",
     "first_turn",
     "next_step",
     "notice_of",
@@ -151,6 +152,7 @@ __all__ = [
     "special",
     "special_host",
     "summary_of",
+    "summary_of_result",
     "tail",
     "told_of_question",
     "told_of_task",

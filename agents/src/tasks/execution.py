@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from itertools import count
@@ -232,7 +232,7 @@ class Execution:
         return brief.model_copy(update={"conversation": window(said)})
 
     async def _settle(self, ending: Ending) -> Task | None:
-        tries = count()
+        ending, tries = replace(ending, output=self._account.output), count()
         with suppress(LeaseLost):
             return await self._patiently(lambda: self._tools.store.settle(self.run, ending, again=next(tries) > 0))
         return None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from agents.src.tasks.brief import Brief
 from agents.src.tasks.event import Draft, EventType
+from agents.src.tasks.output import Output
 from agents.src.tasks.task import Failure, Result, Status, Task
 
 
@@ -42,7 +43,8 @@ class Run:
 class Ending:
     """How a run leaves its task: the status, the event that says so, and for `queued` when it may run again.
 
-    `input_required` means `queued` where all questions have been answered meanwhile.
+    `input_required` means `queued` where all questions have been answered meanwhile. `output`: what the record keeps of what the
+    run said, after what earlier attempts did.
     """
 
     status: Status
@@ -50,6 +52,7 @@ class Ending:
     result: Result | None = None
     error: Failure | None = None
     run_at: float | None = None
+    output: Output | None = None
 
 
 def completed(result: Result) -> Ending:

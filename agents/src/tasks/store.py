@@ -6,6 +6,7 @@ from typing import Protocol
 
 from agents.src.tasks.brief import Brief
 from agents.src.tasks.event import Draft, Event
+from agents.src.tasks.output import Output
 from agents.src.tasks.run import Claim, Ending, Run
 from agents.src.tasks.task import Status, Task, Usage
 
@@ -91,6 +92,9 @@ class TaskStore(Protocol):
 
     async def get(self, task_id: str) -> Task:
         """Raises UnknownTask."""
+
+    async def output(self, task_id: str) -> Output | None:
+        """What the runs that are over said; None where they said nothing."""
 
     async def ended(self, task_ids: Collection[str]) -> frozenset[str]:
         """Those of these that have ended."""

@@ -77,9 +77,13 @@ class Artifact(Kept):
 
 
 class Result(Kept):
-    """What a completed task gives: text to read, data to compute with, files to fetch, and what it learned."""
+    """What a completed task gives: text to read, data to compute with, files to fetch, and what it learned.
+
+    `summary`: the engine's own; empty where it gave none.
+    """
 
     text: str = ""
+    summary: str = ""
     data: Any = None
     artifacts: tuple[Artifact, ...] = ()
     remembered: tuple[Lesson, ...] = ()

@@ -12,7 +12,7 @@ from typing import Any
 from modal_invoke import settings
 from modal_invoke.artifacts import download_all
 from modal_invoke.inbox import have_seen
-from modal_invoke.output import Screen, learned, put, put_fields, put_json, put_table, size, spent
+from modal_invoke.output import Screen, last_ones, learned, put, put_fields, put_json, put_table, size, spent
 from modal_invoke.questions import put_questions, tell_how
 from modal_invoke.server import Server
 from modal_invoke.stop import Exit, Stop, sentence
@@ -123,6 +123,7 @@ def show(server: Server, args: Namespace, _: Screen) -> Exit:
         put_json(task)
         return Exit.DONE
     result: dict[str, Any] = task.get("result") or {}
+    output: dict[str, Any] = task.get("output") or {}
     rows = [
         ("id", task["id"]),
         ("skill", task["skill"]),
@@ -133,6 +134,8 @@ def show(server: Server, args: Namespace, _: Screen) -> Exit:
         ("used", spent(task)),
         *(("artifact", f"{artifact['name']} ({size(artifact['size'])})") for artifact in result.get("artifacts") or []),
         *(("learned", learned(lesson)) for lesson in result.get("remembered") or []),
+        *last_ones("error", output.get("errors") or []),
+        *last_ones("said", output.get("lines") or []),
     ]
     put_fields(rows)
     if result:

@@ -16,6 +16,8 @@ CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 STEP = 0.1  # of the whole, between two printed lines of progress
 PAUSE = 5.0  # seconds after which progress is printed anyway
 UNITS = ("kB", "MB", "GB", "TB")
+FEW = 5  # lines that are shown of many
+LONGEST_FIELD = 200  # characters of such a line
 CLEAR = "\r\x1b[2K"
 
 
@@ -136,6 +138,13 @@ def put_fields(rows: Iterable[tuple[str, str]]) -> None:
     for name, value in rows:
         if value:
             put(f"{name:<10}{clean(value)}")
+
+
+def last_ones(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Rows for `put_fields`: the last few of many lines, each cut."""
+    hidden = len(lines) - FEW
+    rows = [(name, line[:LONGEST_FIELD]) for line in lines[-FEW:]]
+    return [(name, f"({hidden} earlier ones are not shown)"), *rows] if hidden > 0 else rows
 
 
 def put_table(rows: Iterable[Sequence[str]]) -> None:
