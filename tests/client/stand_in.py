@@ -55,6 +55,7 @@ class Plan:
     artifacts: dict[str, bytes] = field(default_factory=dict)
     learned: list[Json] = field(default_factory=list)
     output: Json | None = None
+    warnings: list[Json] = field(default_factory=list)
     error: Json | None = None
     ends: bool = True
     per_connection: int | None = None
@@ -104,7 +105,7 @@ class StandIn:
         return {
             "id": task_id, "skill": body["skill"], "task": body["task"], "args": body.get("args", {}), "status": "running",
             "result": None, "error": None, "usage": USAGE, "caller": "root", "attempt": 1, "priority": body.get("priority", 0),
-            "metadata": {}, "created_at": NOW, "started_at": NOW, "finished_at": None,
+            "metadata": {}, "created_at": NOW, "started_at": NOW, "finished_at": None, "warnings": self.plan.warnings,
         }  # fmt: skip
 
     def settle(self, task: Json) -> None:

@@ -78,6 +78,16 @@ def test_text_that_the_terminal_cannot_show_is_no_accident(client: Client, serve
     assert replace(client, env={"PYTHONIOENCODING": "ascii"})("run", "planning", "x").out == "Gr??e ?.\n"
 
 
+def test_a_warning_of_the_answer_is_shown_once(client: Client, server: StandIn) -> None:
+    warning = {"code": "concurrency_warning", "message": "root has 3 tasks under way at once, with this one."}
+    server.plan = Plan([("warning", warning)])
+    server.plan.warnings = [warning]
+    line = f"warning: {warning['message']}"
+    assert client("run", "planning", "x").err.splitlines().count(line) == 1
+    detached = client("run", "planning", "x", "--async", "--quiet")
+    assert (detached.err, len(detached.out.split())) == (f"{line}\n", 1)
+
+
 # Files
 
 

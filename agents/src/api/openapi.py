@@ -13,7 +13,7 @@ from agents.src.api.errors import MEDIA_TYPE, render, status_of
 from agents.src.api.inbox_views import NewsView, SeenRequest
 from agents.src.api.memory_views import CorrectionRequest, EntryRequest, EntryView, HitView, VerdictRequest
 from agents.src.api.question_views import AnswerRequest, AnswersRequest, OutcomeView, QuestionInFull, QuestionView
-from agents.src.api.task_views import WholeTaskView
+from agents.src.api.task_views import AcceptedView, WholeTaskView
 from agents.src.api.views import EventView, SkillView, TaskView
 from agents.src.errors import Problem
 from agents.src.skills import SkillRequest
@@ -161,6 +161,7 @@ def own_schemas() -> dict[str, Any]:
         EventView: "serialization",
         SkillView: "serialization",
         TaskView: "serialization",
+        AcceptedView: "serialization",
         WholeTaskView: "serialization",
         NewsView: "serialization",
         EntryView: "serialization",

@@ -1,12 +1,14 @@
 """What is shown of one task beside what lists of tasks show."""
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.src.api.views import TaskView
-from agents.src.tasks import Output
+from agents.src.tasks import Event, Output
 
+WARNING = {"code": "concurrency_warning", "message": "root has 3 tasks under way at once, with this one."}
 OUTPUT = {"lines": ["I read the code.", "The plan has six steps."], "errors": ["File does not exist."]}
 
 
@@ -27,6 +29,26 @@ class OutputView(BaseModel):
     @classmethod
     def of(cls, output: Output) -> "OutputView":
         return cls.model_construct(lines=list(output.lines), errors=list(output.told_errors))
+
+
+class WarningView(BaseModel):
+    """What the caller should know. The task's events have it too."""
+
+    code: str = Field(examples=["concurrency_warning"])
+    message: str
+
+
+class AcceptedView(TaskView):
+    """A task that was accepted, and what its caller should know of that."""
+
+    model_config = examples(warnings=[WARNING])
+
+    warnings: list[WarningView]
+
+    @classmethod
+    def with_warnings(cls, task: TaskView, warnings: Iterable[Event]) -> "AcceptedView":
+        told = [WarningView.model_construct(**warning.data) for warning in warnings]
+        return cls.model_construct(**dict(task), warnings=told)
 
 
 class WholeTaskView(TaskView):

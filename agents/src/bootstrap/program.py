@@ -149,6 +149,7 @@ def bootstrap(
     underway = Underway(name or worker_name(), store, lambda run: Execution(run, tools), hub, clock)
     solo = Solo(underway, store, clock) if alone and not runner else None
     worker = None
+    limits = {skill.name: skill.resources.max_containers for skill in catalogue if skill.resources.max_containers}
     if not runner and not solo:
 
         async def clear_away(run: Run) -> None:
@@ -158,12 +159,15 @@ def bootstrap(
             await files.clear_away(run.task.id)
 
         recovery = Recovery(store, clock, is_gone, clear_away, Tidying(store, files, clock))
-        limits = {skill.name: skill.resources.max_containers for skill in catalogue if skill.resources.max_containers}
         worker = Worker(underway, store, recovery, hub, clock, settings.max_concurrent_tasks, limits)
     chosen = runner or solo or worker
     assert chosen is not None  # one of the three, by the lines above
     limits_of_requests = (settings.task_timeout_seconds, settings.callback_private_addresses)
-    dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, *limits_of_requests)
+    dispatcher = Dispatcher(
+        *(catalogue, store, files, tokens, chosen, clock, *limits_of_requests),
+        cap=settings.max_concurrent_tasks if worker else None,
+        limits={} if solo else limits,
+    )
     answering = Answering(questions, chosen)
     escalation = escalation_over(answering, store, hub, clock)
     inbox, outbox = SqlInboxStore(db), SqlOutboxStore(db, hub, clock)

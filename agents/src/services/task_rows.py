@@ -1,12 +1,35 @@
 """Between rows of the database and the nouns of the tasks room."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from agents.src.services.database import Row
 from agents.src.services.task_sql import WIDTH
-from agents.src.tasks import Brief, Callback, Ending, Event, EventType, Failure, Inbox, Output, Result, Run, Status, Task, Usage
+from agents.src.tasks import (
+    Brief,
+    Callback,
+    Draft,
+    Ending,
+    Event,
+    EventType,
+    Failure,
+    Inbox,
+    Output,
+    Result,
+    Run,
+    Status,
+    Task,
+    Usage,
+)
+
+
+def accepted_events(task: Task, warnings: Sequence[Draft]) -> list[Event]:
+    """The first ones of a task: that it was submitted, what its caller is warned of, and that it has started, where it has."""
+    drafts = (Draft(EventType.SUBMITTED, {"skill": task.skill}), *warnings)
+    events = [Event(task.id, seq, draft.type, task.created_at, draft.data) for seq, draft in enumerate(drafts, 1)]
+    return [*events, started_event(task, len(events) + 1, task.created_at)] if task.attempt else events
 
 
 def started_event(task: Task, seq: int, now: float) -> Event:

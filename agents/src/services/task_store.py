@@ -7,10 +7,12 @@ from agents.src.clock import Clock
 from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
 from agents.src.services import question_sql, task_sql
 from agents.src.services.conversation_log import add_prompt
+from agents.src.services.crowd_sql import warnings_for
 from agents.src.services.database import Db, Row, Tx
 from agents.src.services.lesson_store import add_lessons
 from agents.src.services.task_log import Change, recorded
 from agents.src.services.task_rows import (
+    accepted_events,
     dumped,
     ending_row,
     event_of,
@@ -37,6 +39,7 @@ from agents.src.tasks import (
     LeaseLost,
     Output,
     Page,
+    Places,
     Run,
     Status,
     Task,
@@ -66,50 +69,54 @@ class SqlTaskStore:
         key: Key | None = None,
         claim: Claim | None = None,
         then: Callable[[Added], None] | None = None,
+        places: Places | None = None,
     ) -> Added:
         now = task.created_at
         started = task.to(Status.RUNNING, attempt=1, session=1, started_at=now) if claim else task
-        events = [Event(task.id, 1, EventType.SUBMITTED, now, {"skill": task.skill})]
-        if claim:
-            events.append(started_event(started, 2, now))
         values = (
             *(task.id, task.skill, task.prompt, task.caller, now, started.status.value),
-            *(dumped(task.args), dumped(task.metadata), task.priority, started.attempt, brief.model_dump_json(), len(events) + 1),
+            *(dumped(task.args), dumped(task.metadata), task.priority, started.attempt, brief.model_dump_json()),
+        )
+        more_values = (
             *(task.run_at, started.started_at, claim.worker if claim else None, claim.until if claim else None, started.session),
             *(task.inbox, task.callback and task.callback.model_dump_json(), task.conversation),
             *((key.key, key.fingerprint) if key else (None, None)),
         )
-        rows = [event_row(event) for event in events]
 
-        def work(tx: Tx) -> Row | None:
-            if key and not tx.run(f"{task_sql.INSERT} returning id", *values):
-                [row] = tx.run(
+        def work(tx: Tx) -> tuple[Row | None, list[Event]]:
+            warnings = warnings_for(tx, task, places, runs=claim is not None) if places else ()
+            events = accepted_events(started, warnings)
+            row = (*values, len(events) + 1, *more_values)
+            if key and not tx.run(f"{task_sql.INSERT} returning id", *row):
+                [known] = tx.run(
                     f"select {task_sql.COLUMNS}, fingerprint from task where caller = ? and idempotency_key = ?",
                     task.caller,
                     key.key,
                 )
-                return row
+                return known, []
             if not key:
-                tx.run(task_sql.INSERT, *values)
-            tx.many(task_sql.ADD_EVENT, rows)
+                tx.run(task_sql.INSERT, *row)
+            tx.many(task_sql.ADD_EVENT, [event_row(event) for event in events])
             add_prompt(tx, task)
             tx.notify(task.id)
-            return None
+            return None, events
 
-        outcome = Added(started, Run(started, brief, claim.worker) if claim else None, created=True)
+        def added(known: Row | None, events: list[Event]) -> Added:
+            if known is not None:
+                return Added(task_of(known), None, created=False)
+            warnings = tuple(event for event in events if event.type is EventType.WARNING)
+            return Added(started, Run(started, brief, claim.worker) if claim else None, created=True, warnings=warnings)
 
-        def kept(known: Row | None) -> None:
-            if known is None:
-                self._hub.publish(events)
+        def kept(done: tuple[Row | None, list[Event]]) -> None:
+            if done[1]:
+                self._hub.publish(done[1])
             if then:
-                then(outcome if known is None else Added(task_of(known), None, created=False))
+                then(added(*done))
 
-        known = await self._db.write(work, kept)
-        if known is None:
-            return outcome
-        if key and known[task_sql.WIDTH] != key.fingerprint:
+        known, events = await self._db.write(work, kept)
+        if key and known and known[task_sql.WIDTH] != key.fingerprint:
             raise KeyReused("This Idempotency-Key came with another request before; use a new key for a new request.")
-        return Added(task_of(known), None, created=False)
+        return added(known, events)
 
     async def get(self, task_id: str) -> Task:
         rows = await self._db.read(lambda tx: tx.run(f"select {task_sql.COLUMNS} from task where id = ?", task_id))

@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -17,10 +18,12 @@ from agents.src.tasks import (
     Added,
     Brief,
     Caller,
+    Event,
     FileStore,
     Inbox,
     InputFile,
     Key,
+    Places,
     QuestionRules,
     Runner,
     Task,
@@ -33,16 +36,23 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
-    """`created` is False where the idempotency key brought back an earlier task. No `allowance` where the caller has no rate."""
+    """`created` is False where the idempotency key brought back an earlier task. No `allowance` where the caller has no rate.
+
+    `warnings` are events of the task, too.
+    """
 
     task: Task
     created: bool
     allowance: Allowance | None
+    warnings: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """`default_timeout` in seconds, for skills that name none. `private_callbacks`: they may lead to private addresses."""
+    """`default_timeout` in seconds, for skills that name none. `private_callbacks`: they may lead to private addresses.
+
+    `cap` is the most tasks that run at once (None: it is not known), `limits` the most of single skills.
+    """
 
     catalogue: Catalogue
     store: TaskStore
@@ -52,6 +62,8 @@ class Dispatcher:
     clock: Clock
     default_timeout: float
     private_callbacks: bool = False
+    cap: int | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
 
     async def dispatch(self, request: SkillRequest, caller: Caller, task_id: str, key: str | None = None) -> Dispatched:
         """Accepts the request as a task: when this returns, the task is durable.
@@ -83,7 +95,7 @@ class Dispatcher:
         added = await self._accept(task, brief, fingerprint)
         if added.created and not added.run:
             await self._start(added.task)
-        return Dispatched(added.task, added.created, allowance)
+        return Dispatched(added.task, added.created, allowance, added.warnings)
 
     async def _count(self, caller: Caller) -> Allowance | None:
         if caller.rate is None:
@@ -122,7 +134,8 @@ class Dispatcher:
 
         try:
             # `begin` is called even if the caller goes away now: no task is claimed, but not begun.
-            return await self.store.add(task, brief, key, claim, begin)
+            places = Places(self.cap, self.limits.get(task.skill))
+            return await self.store.add(task, brief, key, claim, begin, places)
         except Exception:
             if claim and not called:
                 self.runner.release(task.skill)

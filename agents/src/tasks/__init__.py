@@ -6,6 +6,7 @@ from agents.src.tasks.asking import Ask, Asking, Nobody, Parked, unanswered
 from agents.src.tasks.brief import Brief, ClaudeOptions, InputFile, OnCrash, Retries
 from agents.src.tasks.callbacks import ByCallback, Callbacks
 from agents.src.tasks.caller import ROOT, Caller
+from agents.src.tasks.crowd import MOST_COUNTED, UNREMARKABLE, Ahead, Places, warning_of
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
 from agents.src.tasks.escalation import Escalation, Reach, Responder
 from agents.src.tasks.event import Draft, Event, EventType, remembered
@@ -50,11 +51,14 @@ __all__ = [
     "LONGEST_DEADLINE",
     "LONGEST_TEXT",
     "MOST_CHOICES",
+    "MOST_COUNTED",
     "ROOT",
     "SHORTEST_DEADLINE",
+    "UNREMARKABLE",
     "Action",
     "Added",
     "AddressRefused",
+    "Ahead",
     "Answer",
     "Answering",
     "Artifact",
@@ -101,6 +105,7 @@ __all__ = [
     "Page",
     "Parked",
     "PassOn",
+    "Places",
     "Post",
     "Question",
     "QuestionFilter",
@@ -159,5 +164,6 @@ __all__ = [
     "unanswered",
     "until_ended",
     "verdict",
+    "warning_of",
     "worker_of",
 ]

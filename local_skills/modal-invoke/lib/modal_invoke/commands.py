@@ -22,6 +22,8 @@ from modal_invoke.watch import exit_of, watch
 def run(server: Server, args: Namespace, screen: Screen) -> Exit:
     task = submit(server, args, screen)
     if args.detach:
+        for warning in task.get("warnings") or []:  # who follows the task is shown the event
+            screen.warn(f"warning: {warning.get('message', '')}")
         put_json(task) if args.json else put(task["id"])
         return Exit.DONE
     return finish(server, watch(server, task, screen, args.wait), args, screen)
