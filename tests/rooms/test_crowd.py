@@ -6,10 +6,12 @@ from agents.src.tasks import Ahead, EventType, Places, warning_of
 from tests.building import a_task
 
 TASK = a_task(caller="ada", skill="noop")
+ANYWHERE = Places()
+FIVE = "No more than 5 tasks run at once here: it waits in the queue"
 NOBODY = Ahead(running=0, running_skill=0, queued=0, queued_skill=0)
 
 
-def told(others: int, places: Places = Places(), ahead: Ahead | None = None) -> str | None:
+def told(others: int, places: Places = ANYWHERE, ahead: Ahead | None = None) -> str | None:
     warning = warning_of(TASK, others, places, ahead)
     if warning is None:
         return None
@@ -38,14 +40,15 @@ def test_more_than_two_tasks_at_once_are_remarked_on(others: int, message: str |
         (Places(), Ahead(9, 9, 9, 9), ""),
         (Places(5), NOBODY, ""),
         (Places(5), Ahead(4, 4, 0, 0), ""),
-        (Places(5), Ahead(5, 0, 0, 0), "No more than 5 tasks run at once here: it waits in the queue, as the next."),
-        (Places(5), Ahead(4, 0, 1, 0), "No more than 5 tasks run at once here: it waits in the queue, behind 1 other."),
-        (Places(5), Ahead(5, 0, 7, 1), "No more than 5 tasks run at once here: it waits in the queue, behind 7 others."),
+        (Places(5), Ahead(5, 0, 0, 0), f"{FIVE}, as the next."),
+        (Places(5), Ahead(4, 0, 1, 0), f"{FIVE}, behind 1 other."),
+        (Places(5), Ahead(5, 0, 7, 1), f"{FIVE}, behind 7 others."),
         (
             Places(5),
             Ahead(5, 0, 101, 9),
-            "No more than 5 tasks run at once here: it waits in the queue, behind 100 others or more.",
+            f"{FIVE}, behind 100 others or more.",
         ),
+        (Places(1), Ahead(1, 0, 0, 0), "No more than 1 task runs at once here: it waits in the queue, as the next."),
         (Places(5, 2), Ahead(2, 1, 0, 0), ""),
         (Places(None, 2), Ahead(9, 1, 9, 0), ""),
         (

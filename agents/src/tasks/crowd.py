@@ -55,4 +55,5 @@ def wait_of(task: Task, places: Places, ahead: Ahead) -> str:
 
 def told(most: int, which: str, ahead: int, at_least: bool) -> str:
     others = f"behind {min(ahead, MOST_COUNTED)} other{'' if ahead == 1 else 's'}" if ahead else "as the next"
-    return f"No more than {most} tasks {which}run at once here: it waits in the queue, {others}{' or more' if at_least else ''}."
+    few = f"1 task {which}runs" if most == 1 else f"{most} tasks {which}run"
+    return f"No more than {few} at once here: it waits in the queue, {others}{' or more' if at_least else ''}."
