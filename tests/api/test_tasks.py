@@ -111,6 +111,7 @@ async def test_the_status_counts_tasks_and_sums_usage(house: House) -> None:
     assert (status["running"], status["queued"], status["caller"]) == (1, 1, "root")
     assert status["usage"]["input_tokens"] == 10
     assert status["usage"]["cost_usd"] == 0.5
+    assert (status["usage"]["compute_seconds"] >= 0, status["usage"]["compute_usd"]) == (True, 0)
     assert status["version"]
 
 

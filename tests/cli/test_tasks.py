@@ -3,13 +3,15 @@
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agents.src.cli.output import last_ones
+from agents.src.cli.output import computed, last_ones
+from agents.src.tasks import Usage
 from tests.cli.conftest import Agents
 from tests.cli.processes import COMMAND, ROOT, closing, ended, start
 
@@ -60,6 +62,7 @@ def test_show(agents: Agents, two_done: list[str]) -> None:
     failed, completed = two_done
     lines = agents("tasks", "show", completed).stdout.splitlines()
     assert "status    completed" in lines
+    assert [line for line in lines if re.fullmatch(r"compute   0\.\d\d s", line)]
     assert "artifact  said.txt (9 bytes)" in lines
     assert lines[-1] == "first one"
     assert not [line for line in lines if line.startswith(("error ", "said "))]
@@ -68,6 +71,14 @@ def test_show(agents: Agents, two_done: list[str]) -> None:
     document = json.loads(agents("tasks", "show", failed, "--json").stdout)
     assert document["error"]["type"] == "program-failed"
     assert document["output"] == {"lines": ["it could not be done"], "errors": ["it could not be done"]}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "usd", "shown"),
+    [(0.0, 0.0, ""), (0.5, 0.0, "0.50 s"), (3600.0, 0.5, "3,600.00 s, $0.500000"), (1.0, None, "1.00 s, at an unknown price")],
+)
+def test_what_runs_held_is_told_in_seconds_and_money(seconds: float, usd: float | None, shown: str) -> None:
+    assert computed(Usage(compute_seconds=seconds, compute_usd=usd)) == shown
 
 
 def test_of_many_lines_only_the_last_few_are_shown() -> None:

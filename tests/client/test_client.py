@@ -404,6 +404,15 @@ def test_show(client: Client, server: StandIn) -> None:
     assert client("show", "unknown").code == 1
 
 
+@pytest.mark.parametrize(
+    ("usd", "shown"), [(0.0, "12.50 s"), (0.00123, "12.50 s, $0.001230"), (None, "12.50 s, at an unknown price")]
+)
+def test_show_tells_what_runs_held(client: Client, server: StandIn, usd: float | None, shown: str) -> None:
+    client("run", "planning", "x")
+    server.tasks["task0000000000000000000001"]["usage"] = {"compute_seconds": 12.5, "compute_usd": usd}
+    assert f"compute   {shown}\n" in client("show", "task0000000000000000000001").out
+
+
 def test_show_tells_the_last_of_what_was_said(client: Client, server: StandIn) -> None:
     server.plan.output = {"lines": [f"line {number}" for number in range(8)], "errors": ["\x1b[31mno file" + "x" * 300]}
     client("run", "planning", "x")

@@ -13,6 +13,7 @@ from agents.src.services.crowd_sql import AHEAD, OTHERS
 from agents.src.services.database import Db
 from agents.src.services.lesson_store import SqlLessonStore
 from agents.src.services.question_store import SqlQuestionStore
+from agents.src.services.task_sql import USED
 from agents.src.services.task_store import LARGEST_PAGE, SqlTaskStore
 from agents.src.tasks import (
     Added,
@@ -408,6 +409,36 @@ def test_usage_adds_up(open_db: OpenDb) -> None:
         assert (await house.store.totals("nobody")).by_status == {}
 
     at_home(open_db, story)
+
+
+def test_what_runs_held_adds_up_and_an_unknown_price_stays_unknown(open_db: OpenDb) -> None:
+    held = Usage(compute_seconds=1.25, compute_usd=0.0025)
+
+    async def story(house: House) -> None:
+        run = await house.run()
+        await house.store.settle(run, replace(again_at(NOON), held=held))
+        [asking] = (await house.store.claim(MINE, 1)).runs
+        await house.store.settle(asking, replace(WAITS, held=held))
+        [last] = (await house.store.claim(MINE, 1)).runs
+        for again in (False, True):
+            await house.store.settle(last, replace(DONE, held=held), again=again)
+        assert (await house.store.get(run.task.id)).usage == held + held + held
+        unknown = await house.run()
+        await house.store.settle(unknown, replace(again_at(NOON), held=held.model_copy(update={"compute_usd": None})))
+        [later] = (await house.store.claim(MINE, 1)).runs
+        await house.store.settle(later, replace(DONE, held=held))
+        assert (await house.store.get(unknown.task.id)).usage == Usage(compute_seconds=2.5, compute_usd=None)
+        assert (await house.store.totals(None)).usage == Usage(compute_seconds=6.25, compute_usd=0.0075)
+
+    at_home(open_db, story)
+
+
+def test_usage_is_summed_from_its_index(open_sqlite: OpenDb) -> None:
+    async def story(house: House) -> None:
+        plan = await house.db.read(lambda tx: tx.run(f"explain query plan {USED.format(whose='')}"))
+        assert [row[3] for row in plan] == ["SCAN task USING COVERING INDEX task_usage"]
+
+    at_home(open_sqlite, story)
 
 
 # Claiming

@@ -129,6 +129,10 @@ def tell(open_sqlite: OpenDb, root: Path, story: Callable[[Bench], Awaitable[Non
     asyncio.run(live())
 
 
+def of_models(usage: Usage) -> Usage:
+    return usage.model_copy(update={"compute_seconds": 0.0})
+
+
 # How runs end by themselves
 
 
@@ -158,7 +162,7 @@ def test_a_result_that_no_database_keeps_fails_the_task(open_sqlite: OpenDb, tmp
 def test_usage_is_kept(open_sqlite: OpenDb, tmp_path: Path) -> None:
     async def story(bench: Bench) -> None:
         task = await bench.carried(costing(Usage(input_tokens=5, cost_usd=0.5), times=3))
-        assert task.usage == Usage(input_tokens=15, cost_usd=1.5)
+        assert of_models(task.usage) == Usage(input_tokens=15, cost_usd=1.5)
 
     tell(open_sqlite, tmp_path, story)
 
@@ -248,6 +252,36 @@ def test_what_was_said_is_kept_however_the_run_ends_and_the_next_goes_on_from_th
 
         silent = await bench.carried(noop)
         assert await bench.store.output(silent.id) is None
+
+    tell(open_sqlite, tmp_path, story)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5, None])
+def test_what_a_run_held_its_worker_for_is_added_with_its_price(open_sqlite: OpenDb, tmp_path: Path, rate: float | None) -> None:
+    ahead = 0.0
+
+    async def story(bench: Bench) -> None:
+        loop = asyncio.get_running_loop()
+        clock = loop.time
+
+        def put_forward() -> float:
+            return clock() + ahead
+
+        async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
+            nonlocal ahead
+            ahead += 3.02
+            raise EngineFailed("It was made to fail.")
+            yield Result()
+
+        loop.time = put_forward  # type: ignore[method-assign]
+        task = await bench.carried(work, retries=immediately(1), usd_per_second=rate, timeout=86400.0)
+        [again] = (await bench.store.claim(Claim("worker-1", NOON + 20), 1)).runs
+        both = await bench.execution(again, work).carry_out()
+        loop.time = clock  # type: ignore[method-assign]
+        assert both
+        for usage, times in ((task.usage, 1), (both.usage, 2)):
+            assert 0 <= usage.compute_seconds - 3.02 * times < 10
+            assert usage.compute_usd == (None if rate is None else round(usage.compute_seconds * rate, 9))
 
     tell(open_sqlite, tmp_path, story)
 
@@ -479,7 +513,7 @@ def test_answers_that_are_lost_double_nothing(open_sqlite: OpenDb, tmp_path: Pat
             await eventually(lambda: bench.clock.sleeping == 1)
             await bench.clock.advance(seconds)
         task = await work
-        assert task.usage == some
+        assert of_models(task.usage) == some
         assert await bench.kinds(task.id) == [EventType.REMEMBERED, EventType.USAGE, EventType.COMPLETED]
         assert len(await bench.lessons.waiting()) == 1
 

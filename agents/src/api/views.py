@@ -114,6 +114,8 @@ class TaskView(BaseModel):
                         "cache_read_tokens": 0,
                         "cache_creation_tokens": 0,
                         "cost_usd": 0.07,
+                        "compute_seconds": 71.88,
+                        "compute_usd": 0.0011,
                     },
                     "caller": "root",
                     "conversation": None,

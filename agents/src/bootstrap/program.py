@@ -21,7 +21,7 @@ from agents.src.services.task_store import SqlTaskStore
 from agents.src.services.token_store import SqlTokenStore
 from agents.src.services.webhooks import Webhooks
 from agents.src.settings import Settings
-from agents.src.skills import Catalogue, Dispatcher, TokenStore
+from agents.src.skills import Catalogue, Dispatcher, TokenStore, checked_prices
 from agents.src.tasks import (
     Answering,
     ByCallback,
@@ -165,6 +165,7 @@ def bootstrap(
     limits_of_requests = (settings.task_timeout_seconds, settings.callback_private_addresses)
     dispatcher = Dispatcher(
         *(catalogue, store, files, tokens, chosen, clock, *limits_of_requests),
+        prices=checked_prices(settings.compute_prices) if runner else None,
         cap=settings.max_concurrent_tasks if worker else None,
         limits={} if solo else limits,
     )

@@ -115,6 +115,12 @@ def spent(usage: Usage) -> str:
     return f"{read:,} tokens in, {usage.output_tokens:,} out, ${usage.cost_usd:.4f}" if read or usage.output_tokens else ""
 
 
+def computed(usage: Usage) -> str:
+    """`12.3 s`, with what they cost where somebody is billed for them; empty where there were none."""
+    price = "at an unknown price" if usage.compute_usd is None else f"${usage.compute_usd:.6f}" if usage.compute_usd else ""
+    return ", ".join(filter(None, (f"{usage.compute_seconds:,.2f} s", price))) if usage.compute_seconds else ""
+
+
 def learned(lesson: Mapping[str, Any]) -> str:
     """`remembered: text`, `corrected: text` or `forgot: text`."""
     verb = {"correct": "corrected", "forget": "forgot"}.get(lesson.get("action", ""), "remembered")

@@ -9,6 +9,7 @@ from agents.src.cli.follow import Screen, follow
 from agents.src.cli.ids import found
 from agents.src.cli.output import (
     AsJson,
+    computed,
     last_ones,
     learned,
     moment,
@@ -136,6 +137,7 @@ def print_task(task: Task, questions: tuple[Asked, ...], output: Output) -> None
             ("started", moment(task.started_at)),
             ("finished", moment(task.finished_at)),
             ("used", spent(task.usage)),
+            ("compute", computed(task.usage)),
             *(("asked", in_words(asked)) for asked in questions),
             *(("artifact", sized(artifact)) for artifact in artifacts),
             *(("learned", learned(lesson.model_dump())) for lesson in lessons),

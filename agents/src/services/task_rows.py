@@ -62,6 +62,8 @@ def usage_of(row: Row) -> Usage:
         cache_read_tokens=int(row[2]),
         cache_creation_tokens=int(row[3]),
         cost_usd=round(row[4], 9),  # sums of floats
+        compute_seconds=round(row[5], 2),
+        compute_usd=None if row[6] is None else round(row[6], 9),
     )
 
 
@@ -90,7 +92,7 @@ def task_of(row: Row) -> Task:
         attempt=row[9],
         result=Result.model_validate_json(row[10]) if row[10] else None,
         error=Failure.model_validate_json(row[11]) if row[11] else None,
-        usage=usage_of(row[12:17]),
+        usage=usage_of((*row[12:17], *row[27:29])),
         started_at=row[17],
         finished_at=row[18],
         cancel_requested=bool(row[19]),

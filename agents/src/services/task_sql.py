@@ -3,7 +3,7 @@
 COLUMNS = (
     "id, skill, prompt, caller, created_at, status, args, metadata, priority, attempt, result, error, input_tokens, "
     "output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd, started_at, finished_at, cancel_requested, run_at, "
-    "waiting, resumed, session, inbox, callback, conversation"
+    "waiting, resumed, session, inbox, callback, conversation, compute_seconds, compute_usd"
 )
 # A run holds the task: it works, or waits for an answer with its process alive.
 LEASED = "status in ('running', 'input_required')"
@@ -60,7 +60,8 @@ HAS_BATCH = f"select 1 from task where id = ? and worker = ? and attempt = ? and
 TOLD = ", inbox = case when inbox = 'waiting' then 'pending' else inbox end"
 SETTLE = f"""
     update task set status = ?, result = ?, error = ?, finished_at = ?, run_at = coalesce(?, run_at), worker = null,
-        lease_until = null, session = null, output = coalesce(?, output), next_seq = next_seq + 1 {{told}}
+        lease_until = null, session = null, output = coalesce(?, output), compute_seconds = compute_seconds + ?,
+        compute_usd = compute_usd + ?, next_seq = next_seq + 1 {{told}}
     where id = ? and worker = ? and attempt = ? and {LEASED} {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
@@ -68,7 +69,8 @@ SETTLE = f"""
 PARK = f"""
     update task set status = case when waiting > 0 then 'input_required' else 'queued' end,
         resumed = case when waiting > 0 then resumed else resumed + 1 end,
-        run_at = ?, worker = null, lease_until = null, output = coalesce(?, output), next_seq = next_seq + 1
+        run_at = ?, worker = null, lease_until = null, output = coalesce(?, output), compute_seconds = compute_seconds + ?,
+        compute_usd = compute_usd + ?, next_seq = next_seq + 1
     where id = ? and worker = ? and attempt = ? and {LEASED} {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
@@ -95,6 +97,7 @@ WAITING = "select id, call_id from task where status = 'queued' and run_at < ? o
 COUNTS = "select status, count(*) from task {where} group by status"
 USED = """
     select coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cache_read_tokens), 0),
-        coalesce(sum(cache_creation_tokens), 0), coalesce(sum(cost_usd), 0)
-    from task where (input_tokens > 0 or output_tokens > 0 or cost_usd > 0) {whose}
+        coalesce(sum(cache_creation_tokens), 0), coalesce(sum(cost_usd), 0), coalesce(sum(compute_seconds), 0),
+        coalesce(sum(compute_usd), 0)
+    from task where (input_tokens > 0 or output_tokens > 0 or cost_usd > 0 or compute_seconds > 0) {whose}
 """

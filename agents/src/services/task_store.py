@@ -228,7 +228,7 @@ class SqlTaskStore:
             moves = parked if ending.status is Status.INPUT_REQUIRED else settled
             change = moves(tx, run, ending, now, unless)
             if change is None and not ending.status.ended:
-                change = settled(tx, run, replace(cancelled(), output=ending.output), now)
+                change = settled(tx, run, replace(cancelled(), output=ending.output, held=ending.held), now)
             return settled_before(tx, run, ending) if change is None and again else change
 
         change = await self._db.write(work, self._publish)
@@ -296,7 +296,7 @@ class SqlTaskStore:
 def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> Change | None:
     values = (
         *ending_row(ending),
-        *(now if ending.status.ended else None, ending.run_at, output_row(tx, run, ending)),
+        *(now if ending.status.ended else None, ending.run_at, *record_row(tx, run, ending)),
         *(run.task.id, run.worker, run.task.attempt),
     )
     told = task_sql.TOLD if ending.status.ended and run.task.inbox else ""
@@ -307,17 +307,18 @@ def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> C
 
 
 def parked(tx: Tx, run: Run, ending: Ending, now: float, unless: str) -> Change | None:
-    output = output_row(tx, run, ending)
-    rows = tx.run(task_sql.PARK.format(unless=unless), now, output, run.task.id, run.worker, run.task.attempt)
+    values = (now, *record_row(tx, run, ending), run.task.id, run.worker, run.task.attempt)
+    rows = tx.run(task_sql.PARK.format(unless=unless), *values)
     return recorded(tx, rows[0], ending.event, now) if rows else None
 
 
-def output_row(tx: Tx, run: Run, ending: Ending) -> str | None:
-    """Its column: what the run said, after what the attempts before it did. None leaves it as it is."""
+def record_row(tx: Tx, run: Run, ending: Ending) -> Row:
+    """What the run adds to the task's record: its output, after that of earlier attempts (None: nothing), and what it held."""
+    held = (ending.held.compute_seconds, ending.held.compute_usd)
     if ending.output is None:
-        return None
+        return None, *held
     earlier = output_of(tx.run(task_sql.OUTPUT, run.task.id)) if run.task.attempt > 1 else None
-    return (earlier.then(ending.output) if earlier else ending.output).model_dump_json()
+    return (earlier.then(ending.output) if earlier else ending.output).model_dump_json(), *held
 
 
 def without_questions(tx: Tx, change: Change) -> Change:

@@ -9,6 +9,7 @@ from agents.src.skills.fault import Fault
 from agents.src.skills.info import Place, known_keys, read_skill
 from agents.src.skills.keys import FUNCTION_PREFIX
 from agents.src.skills.local_skill import SKILL_MD, SKILL_PREFIX, Default, LocalSkill, metadata_texts, read_local
+from agents.src.skills.prices import checked_prices, usd_per_second
 from agents.src.skills.request import SkillRequest, Text
 from agents.src.skills.resources import GPUS
 from agents.src.skills.skill import Resources, Skill
@@ -42,6 +43,7 @@ __all__ = [
     "build_info",
     "check_arguments",
     "check_token_name",
+    "checked_prices",
     "find_region",
     "hashed",
     "known_keys",
@@ -51,4 +53,5 @@ __all__ = [
     "plan_files",
     "read_local",
     "read_skill",
+    "usd_per_second",
 ]

@@ -12,6 +12,7 @@ from agents.src.errors import InvalidRequest, Problem, RateLimited, UnknownFile
 from agents.src.skills.access import Allowance, TokenStore
 from agents.src.skills.arguments import check_arguments
 from agents.src.skills.catalogue import Catalogue
+from agents.src.skills.prices import usd_per_second
 from agents.src.skills.request import Asking, SkillRequest
 from agents.src.skills.skill import Skill
 from agents.src.tasks import (
@@ -51,6 +52,7 @@ class Dispatched:
 class Dispatcher:
     """`default_timeout` in seconds, for skills that name none. `private_callbacks`: they may lead to private addresses.
 
+    `prices` are those of a second of what its containers have, None where nobody is billed for it.
     `cap` is the most tasks that run at once (None: it is not known), `limits` the most of single skills.
     """
 
@@ -62,6 +64,7 @@ class Dispatcher:
     clock: Clock
     default_timeout: float
     private_callbacks: bool = False
+    prices: Mapping[str, float] | None = None
     cap: int | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
 
@@ -75,7 +78,8 @@ class Dispatcher:
         skill = self.catalogue.get(request.skill)
         check_arguments(skill, request.args)
         files = await self._files_of(request, caller) if request.files else ()
-        brief = brief_for(skill, request, files, self.default_timeout)
+        rate = 0.0 if self.prices is None else usd_per_second(skill.resources, self.prices)
+        brief = brief_for(skill, request, files, self.default_timeout, rate)
         now = self.clock.now()
         task = Task(
             id=task_id,
@@ -149,7 +153,9 @@ class Dispatcher:
             log.warning("start_failed", task=task.id, detail=error.detail)
 
 
-def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...], default_timeout: float) -> Brief:
+def brief_for(
+    skill: Skill, request: SkillRequest, files: tuple[InputFile, ...], default_timeout: float, rate: float | None = 0.0
+) -> Brief:
     """All that a run of this request needs. Raises InvalidRequest where it asks for more time than the skill allows."""
     limit = skill.timeout or default_timeout
     if request.timeout is not None and request.timeout > limit:
@@ -169,6 +175,7 @@ def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...],
         asks=skill.asks,
         review=skill.review,
         questions=rules_for(skill.questions, request.questions),
+        usd_per_second=rate,
     )
 
 

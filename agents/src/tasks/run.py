@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from agents.src.tasks.brief import Brief
 from agents.src.tasks.event import Draft, EventType
 from agents.src.tasks.output import Output
-from agents.src.tasks.task import Failure, Result, Status, Task
+from agents.src.tasks.task import NOTHING_USED, Failure, Result, Status, Task, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Ending:
     """How a run leaves its task: the status, the event that says so, and for `queued` when it may run again.
 
     `input_required` means `queued` where all questions have been answered meanwhile. `output`: what the record keeps of what the
-    run said, after what earlier attempts did.
+    run said, after what earlier attempts did. `held`: for how long it held its worker, and what that cost.
     """
 
     status: Status
@@ -53,6 +53,7 @@ class Ending:
     error: Failure | None = None
     run_at: float | None = None
     output: Output | None = None
+    held: Usage = NOTHING_USED
 
 
 def completed(result: Result) -> Ending:

@@ -47,13 +47,18 @@ MOVES: dict[Status, frozenset[Status]] = {
 
 
 class Usage(Kept):
-    """Tokens and cost. Adding two gives both."""
+    """Tokens and cost, and for how long runs held their workers. Adding two gives both.
+
+    `compute_usd`: None where a second of it had no known price.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_creation_tokens: int = 0
     cost_usd: float = 0.0
+    compute_seconds: float = 0.0
+    compute_usd: float | None = 0.0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -62,7 +67,13 @@ class Usage(Kept):
             cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
             cache_creation_tokens=self.cache_creation_tokens + other.cache_creation_tokens,
             cost_usd=self.cost_usd + other.cost_usd,
+            compute_seconds=self.compute_seconds + other.compute_seconds,
+            compute_usd=known_sum(self.compute_usd, other.compute_usd),
         )
+
+
+def known_sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
 
 
 NOTHING_USED = Usage()

@@ -12,7 +12,7 @@ from typing import Any
 from modal_invoke import settings
 from modal_invoke.artifacts import download_all
 from modal_invoke.inbox import have_seen
-from modal_invoke.output import Screen, last_ones, learned, put, put_fields, put_json, put_table, size, spent
+from modal_invoke.output import Screen, computed, last_ones, learned, put, put_fields, put_json, put_table, size, spent
 from modal_invoke.questions import put_questions, tell_how
 from modal_invoke.server import Server
 from modal_invoke.stop import Exit, Stop, sentence
@@ -134,6 +134,7 @@ def show(server: Server, args: Namespace, _: Screen) -> Exit:
         ("attempt", str(task.get("attempt") or "")),
         *((moment, str(task.get(f"{moment}_at") or "")) for moment in ("created", "started", "finished")),
         ("used", spent(task)),
+        ("compute", computed(task)),
         *(("artifact", f"{artifact['name']} ({size(artifact['size'])})") for artifact in result.get("artifacts") or []),
         *(("learned", learned(lesson)) for lesson in result.get("remembered") or []),
         *last_ones("error", output.get("errors") or []),

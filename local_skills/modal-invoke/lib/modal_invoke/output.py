@@ -166,6 +166,14 @@ def spent(task: dict[str, Any]) -> str:
     return f"{read:,} tokens in, {usage.get('output_tokens', 0):,} out, ${usage.get('cost_usd') or 0:.4f}"
 
 
+def computed(task: dict[str, Any]) -> str:
+    """`12.30 s, $0.000123`, or nothing where no run held a worker."""
+    usage = task.get("usage") or {}
+    seconds, usd = usage.get("compute_seconds") or 0, usage.get("compute_usd")
+    price = "at an unknown price" if usd is None else f"${usd:.6f}" if usd else ""
+    return ", ".join(filter(None, (f"{seconds:,.2f} s", price))) if seconds else ""
+
+
 def size(count: int) -> str:
     """`12 bytes`, `3.4 kB`, `5.6 MB`, …"""
     if count < 1000:
