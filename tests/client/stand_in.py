@@ -75,6 +75,7 @@ class StandIn:
         self.questions: dict[str, Json] = {}
         self.inbox: list[Json] = []
         self.told: list[str] = []
+        self.estimate: Json = {}
         self.keys: dict[str, str] = {}
         self.digest: str | None = None
         self.followed = threading.Event()
@@ -231,6 +232,8 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {"version": "0.1.0", "running": 0, "queued": 0}
             case ["GET", "skills"]:
                 return 200, {"items": [{"name": "planning", "description": "Makes a plan."}], "next": None}
+            case ["GET", "skills", "planning", "estimate"]:
+                return 200, {"skill": "planning", "tasks": 0} | self.stand_in.estimate
             case ["GET", "tasks"]:
                 return 200, self._page(seen.query)
             case ["GET", "tasks", task_id] if task_id in server.tasks:

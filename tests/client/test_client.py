@@ -435,6 +435,24 @@ def test_what_was_learned_is_told_when_it_happens_and_when_the_task_is_shown(cli
     assert "learned   remembered: videos are 50 fps\nlearned   forgot: no sound\n" in shown
 
 
+def test_estimate(client: Client, server: StandIn) -> None:
+    none = client("estimate", "planning")
+    assert (none.code, none.out) == (0, "")
+    assert "No task of planning that you may see has completed yet" in none.err
+    seconds, cost = {"lowest": 1, "median": 2.5, "highest": 1234.5}, {"lowest": 0.01, "median": 0.02, "highest": 0.03}
+    server.estimate = {"tasks": 12, "seconds": seconds, "cost_usd": cost, "compute_usd": None}
+    shown = client("estimate", "planning")
+    assert [line.split() for line in shown.out.splitlines()] == [
+        ["lowest", "median", "highest"],
+        ["seconds", "1.00", "2.50", "1234.50"],
+        ["model,", "USD", "0.0100", "0.0200", "0.0300"],
+        ["compute,", "USD", "unknown"],
+    ]
+    assert shown.err == "The last 12 completed tasks of planning.\n"
+    assert client("estimate", "planning", "--json").json["seconds"] == seconds
+    assert client("estimate", "unheard-of").code == 1
+
+
 def test_cancel(client: Client) -> None:
     task_id = client("run", "planning", "x", "--async").out.strip()
     assert client("cancel", task_id, "--json").json["status"] == "cancelled"

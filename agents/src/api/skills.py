@@ -13,10 +13,10 @@ from agents.src.api.errors import respond, unexpected
 from agents.src.api.openapi import EVERYWHERE, RATE, body_of, documented, header
 from agents.src.api.preferences import DEFAULT_WAIT, LONGEST_WAIT, read_preference
 from agents.src.api.showing import shown
-from agents.src.api.task_views import AcceptedView
+from agents.src.api.task_views import AcceptedView, EstimateView
 from agents.src.api.views import EXAMPLE_ID, Listing, SkillView, TaskView
 from agents.src.bootstrap import Parts
-from agents.src.skills import Catalogue, Dispatched, SkillRequest
+from agents.src.skills import Catalogue, Dispatched, SkillRequest, estimate
 from agents.src.tasks import Caller, ended_within, until_ended
 
 router = APIRouter(tags=["skills"])
@@ -137,3 +137,19 @@ async def show_skill(
     """One skill: what it does, which arguments it takes."""
     parts: Parts = request.app.state.parts
     return SkillView.of(visible(parts, caller).get(name), parts.settings.task_timeout_seconds)
+
+
+@router.get(
+    "/api/skills/{name}/estimate",
+    response_description="The estimate.",
+    responses=documented(errors.UnknownSkill, errors.InvalidRequest, *EVERYWHERE),
+)
+async def estimate_skill(
+    request: Request,
+    caller: Annotated[Caller, Depends(caller_of)],
+    name: Annotated[str, Path(description="The skill's name.", examples=["planning"], min_length=1, max_length=200)],
+) -> EstimateView:
+    """What a task of the skill will take, going by the last ones: the caller's (the root token's: all)."""
+    parts: Parts = request.app.state.parts
+    skill = visible(parts, caller).get(name)
+    return EstimateView.of(skill.name, await estimate(parts.store, skill.name, caller.sees))

@@ -6,9 +6,17 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.src.api.views import TaskView
+from agents.src.skills import Estimate, Range
 from agents.src.tasks import Event, Output
 
 WARNING = {"code": "concurrency_warning", "message": "root has 3 tasks under way at once, with this one."}
+ESTIMATE = {
+    "skill": "planning",
+    "tasks": 12,
+    "seconds": {"lowest": 48.2, "median": 71.9, "highest": 210.4},
+    "cost_usd": {"lowest": 0.05, "median": 0.07, "highest": 0.21},
+    "compute_usd": {"lowest": 0.0007, "median": 0.0011, "highest": 0.0032},
+}
 OUTPUT = {"lines": ["I read the code.", "The plan has six steps."], "errors": ["File does not exist."]}
 
 
@@ -61,3 +69,32 @@ class WholeTaskView(TaskView):
     @classmethod
     def with_output(cls, task: TaskView, output: Output | None) -> "WholeTaskView":
         return cls.model_construct(**dict(task), output=OutputView.of(output) if output else None)
+
+
+class RangeView(BaseModel):
+    """The lowest, the one in the middle, and the highest."""
+
+    lowest: float
+    median: float
+    highest: float
+
+    @classmethod
+    def of(cls, values: Range | None) -> "RangeView | None":
+        return cls(lowest=values.lowest, median=values.median, highest=values.highest) if values else None
+
+
+class EstimateView(BaseModel):
+    """What tasks of the skill took that completed. All null where there is none yet."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ESTIMATE]})
+
+    skill: str
+    tasks: int = Field(description="How many it rests on: the last ones, 50 at most.")
+    seconds: RangeView | None = Field(description="For how long a task's runs held a worker, without waiting for answers.")
+    cost_usd: RangeView | None = Field(description="What the model cost.")
+    compute_usd: RangeView | None = Field(description="What the worker cost; null where no price is known.")
+
+    @classmethod
+    def of(cls, skill: str, estimate: Estimate) -> "EstimateView":
+        seconds, cost, compute = map(RangeView.of, (estimate.seconds, estimate.cost_usd, estimate.compute_usd))
+        return cls(skill=skill, tasks=estimate.tasks, seconds=seconds, cost_usd=cost, compute_usd=compute)

@@ -5,6 +5,7 @@ from agents.src.skills.arguments import check_arguments
 from agents.src.skills.build import Built, FilePlan, build_info, find_region, misplaced, plan_files
 from agents.src.skills.catalogue import Catalogue
 from agents.src.skills.dispatch import Dispatched, Dispatcher, brief_for
+from agents.src.skills.estimate import Estimate, Range, estimate, estimated
 from agents.src.skills.fault import Fault
 from agents.src.skills.info import Place, known_keys, read_skill
 from agents.src.skills.keys import FUNCTION_PREFIX
@@ -27,11 +28,13 @@ __all__ = [
     "Default",
     "Dispatched",
     "Dispatcher",
+    "Estimate",
     "Fault",
     "FilePlan",
     "Info",
     "LocalSkill",
     "Place",
+    "Range",
     "Resources",
     "Skill",
     "SkillRequest",
@@ -44,6 +47,8 @@ __all__ = [
     "check_arguments",
     "check_token_name",
     "checked_prices",
+    "estimate",
+    "estimated",
     "find_region",
     "hashed",
     "known_keys",

@@ -52,9 +52,7 @@ def estimated(tasks: Iterable[Task]) -> Estimate:
 
 
 def seconds_of(task: Task) -> float | None:
-    """How long its runs held a worker: without waiting for answers. Of one that was too short for that, or too long ago, from its
-    start to its end.
-    """
+    """For how long its runs held a worker. Where that was not counted, or was next to nothing, from its start to its end."""
     if task.usage.compute_seconds:
         return task.usage.compute_seconds
     if task.started_at is None or task.finished_at is None:

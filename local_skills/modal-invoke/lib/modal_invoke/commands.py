@@ -108,6 +108,26 @@ def skills(server: Server, args: Namespace, _: Screen) -> Exit:
     return Exit.DONE
 
 
+def estimate(server: Server, args: Namespace, screen: Screen) -> Exit:
+    found = server.estimate(args.skill)
+    if args.json:
+        put_json(found)
+    elif not found["tasks"]:
+        screen.warn(f"No task of {args.skill} that you may see has completed yet: there is nothing to go by.")
+    else:
+        ranges = (("seconds", "seconds", 2), ("model, USD", "cost_usd", 4), ("compute, USD", "compute_usd", 6))
+        rows = [(title, *in_digits(found.get(name), digits)) for title, name, digits in ranges]
+        put_table([("", "lowest", "median", "highest"), *rows])
+        screen.note(f"The last {found['tasks']} completed task{'' if found['tasks'] == 1 else 's'} of {args.skill}.")
+    return Exit.DONE
+
+
+def in_digits(values: dict[str, float] | None, digits: int) -> tuple[str, str, str]:
+    if not values:
+        return "unknown", "", ""
+    return f"{values['lowest']:.{digits}f}", f"{values['median']:.{digits}f}", f"{values['highest']:.{digits}f}"
+
+
 def tasks(server: Server, args: Namespace, screen: Screen) -> Exit:
     found = server.tasks(args.limit, args.status, args.skill)
     if args.json:
