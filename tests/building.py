@@ -61,7 +61,7 @@ def new_id() -> str:
 
 def a_brief(**fields: Any) -> Brief:
     given = {"skill": "noop", "engine": "script", "instruction": "Do it.", "prompt": "Please.", "timeout": 30.0}
-    return Brief(**{**given, **fields})
+    return Brief(**{**given, "usd_per_second": 0.0, **fields})
 
 
 def a_task(**fields: Any) -> Task:

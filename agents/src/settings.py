@@ -1,5 +1,7 @@
 """The configuration: the only reader of the environment. `docs/configuration.md` explains each name."""
 
+import json
+import math
 import os
 import re
 from pathlib import Path
@@ -26,6 +28,26 @@ LONGEST_TIMEOUT = 86400
 OFF = "off"
 """What QUESTION_RESPONDER says where no model is to answer."""
 PERIODS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+MODAL_PRICES = {
+    "cpu": 0.0000131,
+    "memory": 0.00000222,
+    "T4": 0.000164,
+    "L4": 0.000222,
+    "A10": 0.000306,
+    "A10G": 0.000306,
+    "L40S": 0.000542,
+    "A100": 0.000583,
+    "A100-40GB": 0.000583,
+    "A100-80GB": 0.000694,
+    "RTX-PRO-6000": 0.000842,
+    "H100": 0.001097,
+    "H100!": 0.001097,
+    "H200": 0.001261,
+    "B200": 0.001736,
+}
+"""USD per second: of a core, of a GiB of memory, of each GPU. Modal's list, as `docs/configuration.md` says from when."""
 
 
 class Rate(NamedTuple):
@@ -70,6 +92,28 @@ FoldersField = Annotated[
 ]
 
 
+def parse_prices(text: str) -> dict[str, float]:
+    """`{"cpu": 0.00001}` → Modal's prices, with this one in place of theirs. Raises ValueError."""
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict) or not all(is_price(price) for price in given.values()):
+        raise ValueError('prices look like {"cpu": 0.0000131, "memory": 0.00000222, "T4": 0.000164}, in USD per second')
+    return MODAL_PRICES | given
+
+
+def is_price(price: object) -> bool:
+    return isinstance(price, int | float) and not isinstance(price, bool) and 0 <= price < math.inf
+
+
+PricesField = Annotated[
+    dict[str, float],
+    NoDecode,
+    BeforeValidator(lambda prices: parse_prices(prices) if isinstance(prices, str) else prices),
+]
+
+
 class Settings(BaseSettings):
     """Everything that can be configured, complete and checked, or the program does not start."""
 
@@ -91,6 +135,7 @@ class Settings(BaseSettings):
     question_hold_seconds: float = Field(60, ge=0, le=3600, validation_alias="QUESTION_HOLD_SECONDS")
     question_responder: str = Field("", validation_alias="QUESTION_RESPONDER")
     daily_budget_usd: float | None = Field(None, gt=0, allow_inf_nan=False, validation_alias="DAILY_BUDGET_USD")
+    compute_prices: PricesField = Field(MODAL_PRICES, validation_alias="COMPUTE_PRICES")
     callback_private_addresses: bool = Field(False, validation_alias="CALLBACK_PRIVATE_ADDRESSES")
     qdrant_url: str | None = Field(None, validation_alias="QDRANT_URL")
     qdrant_api_key: SecretStr | None = Field(None, validation_alias="QDRANT_API_KEY")

@@ -45,7 +45,7 @@ async def test_the_document_is_served_and_lists_every_route(house: House) -> Non
     document = (await house.client.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     assert {(method, path) for method, path, _ in operations(document)} == routes(house.app)
-    assert len(routes(house.app)) == 39
+    assert len(routes(house.app)) == 40
 
 
 @story()

@@ -17,11 +17,11 @@ async def test_a_task_that_ends_in_time_comes_back_with_its_result(house: House)
     assert "preference-applied" not in answer.headers
     task = answer.json()
     assert task["status"] == "completed"
-    assert task["result"] == {"text": "done: work", "data": None, "artifacts": [], "remembered": []}
-    assert task["usage"] == dict.fromkeys(task["usage"], 0)
+    assert task["result"] == {"text": "done: work", "summary": "done: work", "data": None, "artifacts": [], "remembered": []}
+    assert task["usage"] | {"compute_seconds": 0} == dict.fromkeys(task["usage"], 0)
     assert (task["skill"], task["task"], task["caller"], task["attempt"]) == ("planning", "work", "root", 1)
     assert task["created_at"] <= task["started_at"] <= task["finished_at"]
-    assert (await house.client.get(f"/api/tasks/{task['id']}")).json() == task
+    assert (await house.client.get(f"/api/tasks/{task['id']}")).json() | {"warnings": []} == task | {"output": None}
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,26 @@ async def test_a_wait_that_runs_out_gives_the_task_as_it_stands(house: House) ->
     answer = await submit(house.client, "hold", Prefer="wait=1")
     assert answer.status_code == 202
     assert answer.json()["finished_at"] is None
+
+
+@story(max_concurrent_tasks=2)
+async def test_more_than_two_tasks_at_once_are_remarked_on_in_the_answer_and_the_events(house: House) -> None:
+    answers = [(await submit(house.client, "hold", Prefer="respond-async", Idempotency_Key=str(n))).json() for n in range(3)]
+    assert [answer["warnings"] for answer in answers[:2]] == [[], []]
+    [warning] = answers[2]["warnings"]
+    assert warning == {
+        "code": "concurrency_warning",
+        "message": "root has 3 tasks under way at once, with this one. "
+        "No more than 2 tasks run at once here: it waits in the queue, as the next.",
+    }
+    again = (await submit(house.client, "hold", Prefer="respond-async", Idempotency_Key="2")).json()
+    assert (again["id"], again["warnings"]) == (answers[2]["id"], [])
+    assert (await submit(await house.guest(), "hold", Prefer="respond-async")).json()["warnings"] == []
+    house.scene.go.set()
+    await house.ended(answers[2]["id"])
+    events = await house.parts.store.events(answers[2]["id"], 0, 9)
+    assert [event.type.value for event in events][:3] == ["submitted", "warning", "started"]
+    assert events[1].data == warning
 
 
 @pytest.mark.parametrize("second", ['"a-key"', "a-key"])

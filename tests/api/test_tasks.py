@@ -84,6 +84,30 @@ async def test_a_queued_task_is_cancelled_at_once(house: House) -> None:
     assert answer.json()["started_at"] is None
 
 
+@story()
+async def test_a_single_task_has_what_it_said_and_a_list_does_not(house: House) -> None:
+    talker, silent = [(await submit(house.client, prompt)).json()["id"] for prompt in ("say 2", "work")]
+    assert (await house.client.get(f"/api/tasks/{talker}")).json()["output"] == {"lines": ["text 0", "text 1"], "errors": []}
+    assert (await house.client.get(f"/api/tasks/{silent}")).json()["output"] is None
+    assert all("output" not in task for task in (await house.client.get("/api/tasks")).json()["items"])
+
+
+@story()
+async def test_an_estimate_rests_on_the_callers_own_tasks(house: House) -> None:
+    guest = await house.guest(skills={"planning"})
+    nothing = {"skill": "planning", "tasks": 0, "seconds": None, "cost_usd": None, "compute_usd": None}
+    assert (await guest.get("/api/skills/planning/estimate")).json() == nothing
+    for client, prompt in ((guest, "spend"), (house.client, "spend"), (house.client, "work")):
+        assert (await submit(client, prompt)).json()["status"] == "completed"
+    own = (await guest.get("/api/skills/planning/estimate")).json()
+    assert (own["tasks"], own["cost_usd"]) == (1, {"lowest": 0.25, "median": 0.25, "highest": 0.25})
+    assert own["seconds"]["lowest"] == own["seconds"]["highest"] > 0
+    everybodys = (await house.client.get("/api/skills/planning/estimate")).json()
+    assert (everybodys["tasks"], everybodys["cost_usd"]) == (3, {"lowest": 0.0, "median": 0.25, "highest": 0.25})
+    assert "planning" in problem(await house.client.get("/api/skills/plannin/estimate"), 404, "unknown-skill")["detail"]
+    problem(await guest.get("/api/skills/writing/estimate"), 404, "unknown-skill")
+
+
 @pytest.mark.parametrize("path", ["", "/events", "/artifacts/a.txt"])
 @story()
 async def test_an_unknown_task_is_not_found(house: House, path: str) -> None:
@@ -104,6 +128,7 @@ async def test_the_status_counts_tasks_and_sums_usage(house: House) -> None:
     assert (status["running"], status["queued"], status["caller"]) == (1, 1, "root")
     assert status["usage"]["input_tokens"] == 10
     assert status["usage"]["cost_usd"] == 0.5
+    assert (status["usage"]["compute_seconds"] >= 0, status["usage"]["compute_usd"]) == (True, 0)
     assert status["version"]
 
 

@@ -1,5 +1,6 @@
 """`agents invoke`: the same run as on a server, in the command's own process."""
 
+import asyncio
 import json
 import signal
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from agents.src.services.processes import runs_alive
+from agents.src.skills import SkillRequest
+from agents.src.tasks import ROOT, Caller
+from tests.building import Nowhere, parts
 from tests.cli.conftest import Agents
 from tests.cli.processes import closing, ended, start
 
@@ -32,6 +36,20 @@ def test_json_is_the_task_and_nothing_else(agents: Agents) -> None:
     assert (task["status"], task["result"]["text"], task["caller"]) == ("completed", "hello", "root")
     assert Path(task["result"]["artifacts"][0]["path"]).read_text() == "hello"
     assert shown.stderr == ""
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_more_than_two_tasks_at_once_are_remarked_on(agents: Agents, tmp_path: Path, words: tuple[str, ...]) -> None:
+    async def submit_two() -> None:
+        here = parts(tmp_path / "state", runner=Nowhere())
+        for _ in range(2):
+            await here.dispatcher.dispatch(SkillRequest(skill="noop", task="Please."), Caller(ROOT), here.clock.new_id())
+        await here.close()
+
+    asyncio.run(submit_two())
+    shown = agents("invoke", "echo", "hello", "--out", "made", *words)
+    assert shown.exit_code == 0
+    assert shown.stderr.count("warning: root has 3 tasks under way at once, with this one.") == 1
 
 
 def test_a_failed_task_is_exit_code_1(agents: Agents) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from agents.src.cli.follow import describe
+from agents.src.cli.output import computed, last_ones
 from agents.src.services.database import open_database
-from agents.src.tasks import Claim, Event, EventType, Question, QuestionRules, parked
+from agents.src.tasks import Claim, Event, EventType, Question, QuestionRules, Usage, parked
 from tests.building import a_brief, a_task
 from tests.cli.conftest import Agents
 from tests.cli.processes import COMMAND, ROOT, closing, ended, start
@@ -65,10 +67,30 @@ def test_show(agents: Agents, two_done: list[str]) -> None:
     failed, completed = two_done
     lines = agents("tasks", "show", completed).stdout.splitlines()
     assert "status    completed" in lines
+    assert [line for line in lines if re.fullmatch(r"compute   0\.\d\d s", line)]
     assert "artifact  said.txt (9 bytes)" in lines
     assert lines[-1] == "first one"
-    assert "it could not be done" in agents("tasks", "show", failed).stdout
-    assert json.loads(agents("tasks", "show", failed, "--json").stdout)["error"]["type"] == "program-failed"
+    assert not [line for line in lines if line.startswith(("error ", "said "))]
+    lines = agents("tasks", "show", failed).stdout.splitlines()
+    assert {"error     it could not be done", "said      it could not be done"} <= set(lines)
+    document = json.loads(agents("tasks", "show", failed, "--json").stdout)
+    assert document["error"]["type"] == "program-failed"
+    assert document["output"] == {"lines": ["it could not be done"], "errors": ["it could not be done"]}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "usd", "shown"),
+    [(0.0, 0.0, ""), (0.5, 0.0, "0.50 s"), (3600.0, 0.5, "3,600.00 s, $0.500000"), (1.0, None, "1.00 s, at an unknown price")],
+)
+def test_what_runs_held_is_told_in_seconds_and_money(seconds: float, usd: float | None, shown: str) -> None:
+    assert computed(Usage(compute_seconds=seconds, compute_usd=usd)) == shown
+
+
+def test_of_many_lines_only_the_last_few_are_shown() -> None:
+    assert last_ones("said", ["a", "b"]) == [("said", "a"), ("said", "b")]
+    shown = last_ones("said", [*map(str, range(9)), "x" * 500])
+    assert shown[:2] == [("said", "(5 earlier ones are not shown)"), ("said", "5")]
+    assert shown[-1] == ("said", "x" * 200)
 
 
 def test_a_part_of_an_id_will_do_if_it_is_only_one_s(agents: Agents, two_done: list[str]) -> None:

@@ -54,6 +54,8 @@ class Plan:
     data: Any = None
     artifacts: dict[str, bytes] = field(default_factory=dict)
     learned: list[Json] = field(default_factory=list)
+    output: Json | None = None
+    warnings: list[Json] = field(default_factory=list)
     error: Json | None = None
     ends: bool = True
     per_connection: int | None = None
@@ -73,6 +75,7 @@ class StandIn:
         self.questions: dict[str, Json] = {}
         self.inbox: list[Json] = []
         self.told: list[str] = []
+        self.estimate: Json = {}
         self.keys: dict[str, str] = {}
         self.digest: str | None = None
         self.followed = threading.Event()
@@ -103,14 +106,14 @@ class StandIn:
         return {
             "id": task_id, "skill": body["skill"], "task": body["task"], "args": body.get("args", {}), "status": "running",
             "result": None, "error": None, "usage": USAGE, "caller": "root", "attempt": 1, "priority": body.get("priority", 0),
-            "metadata": {}, "created_at": NOW, "started_at": NOW, "finished_at": None,
+            "metadata": {}, "created_at": NOW, "started_at": NOW, "finished_at": None, "warnings": self.plan.warnings,
             "paused": False,
         }  # fmt: skip
 
     def settle(self, task: Json) -> None:
         """The task as the plan says it ends."""
         plan = self.plan
-        task.update(status=plan.status, error=plan.error, finished_at=NOW)
+        task.update(status=plan.status, error=plan.error, finished_at=NOW, output=plan.output)
         if plan.status == "completed":
             url = f"/api/tasks/{task['id']}/artifacts/"
             artifacts = [
@@ -256,6 +259,8 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {"version": "0.1.0", "running": 0, "queued": 0}
             case ["GET", "skills"]:
                 return 200, {"items": [{"name": "planning", "description": "Makes a plan."}], "next": None}
+            case ["GET", "skills", "planning", "estimate"]:
+                return 200, {"skill": "planning", "tasks": 0} | self.stand_in.estimate
             case ["GET", "tasks"]:
                 return 200, self._page(seen.query)
             case ["GET", "tasks", task_id] if task_id in server.tasks:

@@ -91,6 +91,16 @@ def test_text_that_the_terminal_cannot_show_is_no_accident(client: Client, serve
     assert replace(client, env={"PYTHONIOENCODING": "ascii"})("run", "planning", "x").out == "Gr??e ?.\n"
 
 
+def test_a_warning_of_the_answer_is_shown_once(client: Client, server: StandIn) -> None:
+    warning = {"code": "concurrency_warning", "message": "root has 3 tasks under way at once, with this one."}
+    server.plan = Plan([("warning", warning)])
+    server.plan.warnings = [warning]
+    line = f"warning: {warning['message']}"
+    assert client("run", "planning", "x").err.splitlines().count(line) == 1
+    detached = client("run", "planning", "x", "--async", "--quiet")
+    assert (detached.err, len(detached.out.split())) == (f"{line}\n", 1)
+
+
 # Files
 
 
@@ -407,6 +417,26 @@ def test_show(client: Client, server: StandIn) -> None:
     assert client("show", "unknown").code == 1
 
 
+@pytest.mark.parametrize(
+    ("usd", "shown"), [(0.0, "12.50 s"), (0.00123, "12.50 s, $0.001230"), (None, "12.50 s, at an unknown price")]
+)
+def test_show_tells_what_runs_held(client: Client, server: StandIn, usd: float | None, shown: str) -> None:
+    client("run", "planning", "x")
+    server.tasks["task0000000000000000000001"]["usage"] = {"compute_seconds": 12.5, "compute_usd": usd}
+    assert f"compute   {shown}\n" in client("show", "task0000000000000000000001").out
+
+
+def test_show_tells_the_last_of_what_was_said(client: Client, server: StandIn) -> None:
+    server.plan.output = {"lines": [f"line {number}" for number in range(8)], "errors": ["\x1b[31mno file" + "x" * 300]}
+    client("run", "planning", "x")
+    shown = client("show", "task0000000000000000000001").out
+    assert "error     no filexx" in shown
+    assert max(map(len, shown.splitlines())) < 220
+    assert "said      (3 earlier ones are not shown)\nsaid      line 3\n" in shown
+    assert "line 2" not in shown
+    assert shown.endswith("\nThe result.\n")
+
+
 def test_what_was_learned_is_told_when_it_happens_and_when_the_task_is_shown(client: Client, server: StandIn) -> None:
     added = {"action": "add", "id": "a1", "text": "videos are 50 fps"}
     forgotten = {"action": "forget", "id": "b2", "text": "no sound"}
@@ -416,6 +446,24 @@ def test_what_was_learned_is_told_when_it_happens_and_when_the_task_is_shown(cli
     assert "remembered: videos are 50 fps (waits for a review)\nforgot: no sound\n" in done.err
     shown = client("show", "task0000000000000000000001").out
     assert "learned   remembered: videos are 50 fps\nlearned   forgot: no sound\n" in shown
+
+
+def test_estimate(client: Client, server: StandIn) -> None:
+    none = client("estimate", "planning")
+    assert (none.code, none.out) == (0, "")
+    assert "No task of planning that you may see has completed yet" in none.err
+    seconds, cost = {"lowest": 1, "median": 2.5, "highest": 1234.5}, {"lowest": 0.01, "median": 0.02, "highest": 0.03}
+    server.estimate = {"tasks": 12, "seconds": seconds, "cost_usd": cost, "compute_usd": None}
+    shown = client("estimate", "planning")
+    assert [line.split() for line in shown.out.splitlines()] == [
+        ["lowest", "median", "highest"],
+        ["seconds", "1.00", "2.50", "1234.50"],
+        ["model,", "USD", "0.0100", "0.0200", "0.0300"],
+        ["compute,", "USD", "unknown"],
+    ]
+    assert shown.err == "The last 12 completed tasks of planning.\n"
+    assert client("estimate", "planning", "--json").json["seconds"] == seconds
+    assert client("estimate", "unheard-of").code == 1
 
 
 def test_cancel(client: Client) -> None:

@@ -372,7 +372,7 @@ def test_what_a_result_may_hold_is_told_without_what_no_database_keeps(open_db: 
     async def story(house: House, talk: SqlConversationStore) -> None:
         run = await house.run(conversation="auth")
         await house.store.settle(run, completed(Result(text="a\0b" + "x" * 20_000)))
-        assert (await said(talk))[1].splitlines()[-1] == "ab" + "x" * 496 + "…"
+        assert (await said(talk))[1].splitlines()[-1] == "ab" + "x" * 497 + "…"
 
     among_talkers(open_db, story)
 

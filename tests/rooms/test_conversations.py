@@ -11,6 +11,7 @@ from agents.src.conversations import (
     LAST,
     LONGEST,
     LONGEST_QUERY,
+    LONGEST_SUMMARY,
     Conversation,
     Message,
     Role,
@@ -18,10 +19,10 @@ from agents.src.conversations import (
     as_markdown,
     check_name,
     ending_of,
+    first_paragraph,
     folded,
     inbox_of,
     shortened,
-    summary_of,
     window,
     words_of,
 )
@@ -44,28 +45,38 @@ def a_message(text: str = "Plan it.", **fields: Any) -> Message:
 
 
 @pytest.mark.parametrize(
-    ("text", "summary"),
+    ("text", "said"),
     [
         ("", ""),
-        (" \n\n ", ""),
-        ("One.", "One."),
-        ("\n\nOne,\nstill one.\n\nTwo.", "One,\nstill one."),
-        ("One.\r\n \t\r\nTwo.", "One."),
-        ("1234567890", "1234567890"),
-        ("12345678901", "123456789…"),
-        ("12345678 x1", "12345678…"),
+        (" \n\t\n", ""),
+        ("One line.", "One line."),
+        ("Over\ntwo   lines.\n\nAnd more.", "Over two lines."),
+        ("\n\n  Later.", "Later."),
+        ("# Plan\n\nThe plan has six steps.\n\n## One", "The plan has six steps."),
+        ("# Plan\nThe plan has six steps.", "The plan has six steps."),
+        ("Plan\n====\n\nText.", "Plan"),
+        ("---\n\nText.", "Text."),
+        ("# Only a heading", "# Only a heading"),
+        ("#hashtag first", "#hashtag first"),
+        ("- a\n- b", "- a - b"),
+        ("\x1b[31mred\x1b[0m \x00end", "[31mred[0m end"),
+        ("ab\r\ncd\r\n\r\nef", "ab cd"),
     ],
 )
-def test_a_summary_is_the_first_paragraph(text: str, summary: str) -> None:
-    assert summary_of(text, 10 if len(summary) < 11 else 100) == summary
+def test_the_first_paragraph(text: str, said: str) -> None:
+    assert first_paragraph(text) == said
 
 
-@given(st.text(max_size=60), st.integers(1, 20))
-def test_a_summary_is_never_too_long_nor_of_two_paragraphs(text: str, longest: int) -> None:
-    summary = summary_of(text, longest)
-    assert len(summary) <= longest
-    assert "\n\n" not in summary
-    assert bool(summary) == bool(text.strip())
+@given(st.text(max_size=2000))
+def test_it_is_one_short_line(text: str) -> None:
+    said = first_paragraph(text)
+    assert len(said) <= LONGEST_SUMMARY
+    assert said == "" or said.isprintable()
+
+
+def test_what_is_too_long_says_so() -> None:
+    assert first_paragraph("x" * 500) == "x" * 500
+    assert first_paragraph("x" * 501) == "x" * 499 + "…"
 
 
 @pytest.mark.parametrize("size", [LONGEST, LONGEST + 1, 10 * LONGEST])
@@ -87,19 +98,18 @@ def test_what_is_kept_can_be_kept(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "detail", "text", "told"),
+    ("status", "detail", "summary", "told"),
     [
-        ("completed", "", "All done.\n\nMore.", "completed (exit 0).\n\nAll done."),
+        ("completed", "", "All done.", "completed (exit 0).\n\nAll done."),
         ("completed", "", "", "completed (exit 0)."),
         ("failed", "It broke", "", "failed (exit 1): It broke."),
         ("failed", "It broke. ", "Half.", "failed (exit 1): It broke.\n\nHalf."),
         ("failed", "Why?", "", "failed (exit 1): Why?"),
         ("cancelled", "", "", "cancelled (exit 130)."),
-        ("completed", "", "x" * 501, "completed (exit 0).\n\n" + "x" * 499 + "…"),
     ],
 )
-def test_an_ending_is_told_in_a_line_and_a_summary(status: str, detail: str, text: str, told: str) -> None:
-    assert ending_of("ada", TASK, status, detail, text) == f"@ada Task {TASK} {told}"
+def test_an_ending_is_told_in_a_line_and_a_summary(status: str, detail: str, summary: str, told: str) -> None:
+    assert ending_of("ada", TASK, status, detail, summary) == f"@ada Task {TASK} {told}"
 
 
 @pytest.mark.parametrize("caller", ["root", "a", "a_b-c", "a" * 64])

@@ -21,7 +21,7 @@ from agents.src.errors import (
     UnknownSkill,
 )
 from agents.src.settings import Rate
-from agents.src.skills import Dispatched, SkillRequest, brief_for
+from agents.src.skills import Dispatched, Resources, SkillRequest, brief_for
 from agents.src.tasks import (
     ROOT,
     Brief,
@@ -52,7 +52,7 @@ SKILLS = [
 
 def tell(state_dir: Path, story: Callable[[Parts], Awaitable[None]], **given: Any) -> None:
     async def live() -> None:
-        here = parts(state_dir, skills=SKILLS, clock=SteppedClock(), **given)
+        here = parts(state_dir, **{"skills": SKILLS, "clock": SteppedClock(), **given})
         try:
             async with asyncio.timeout(PATIENCE):
                 await story(here)
@@ -104,6 +104,20 @@ def test_a_request_becomes_a_task_with_all_that_was_asked(state_dir: Path) -> No
         assert (task.args, task.metadata, task.priority) == ({"width": 5}, {"mine": [1]}, 3)
 
     tell(state_dir, story, runner=Nowhere())
+
+
+@pytest.mark.parametrize(("elsewhere", "rate"), [(True, 2 * 0.5 + 1.0 * 0.25), (False, 0.0)])
+def test_the_price_of_its_seconds_is_frozen_into_the_brief_where_somebody_is_billed(
+    state_dir: Path, elsewhere: bool, rate: float
+) -> None:
+    async def story(here: Parts) -> None:
+        task = (await dispatched(here, skill="large")).task
+        [(brief,)] = await here.db.read(lambda tx: tx.run("select brief from task where id = ?", task.id))
+        assert Brief.model_validate_json(brief).usd_per_second == rate
+
+    large = a_skill("large").model_copy(update={"resources": Resources(cpu=2.0, memory=1024)})
+    prices, runner = {"cpu": 0.5, "memory": 0.25}, Nowhere() if elsewhere else None
+    tell(state_dir, story, skills=[large], compute_prices=prices, runner=runner)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from agents.src.tasks import (
     InputFile,
     LeaseLost,
     OnCrash,
+    Output,
     Result,
     Run,
     Status,
@@ -128,6 +129,10 @@ def tell(open_sqlite: OpenDb, root: Path, story: Callable[[Bench], Awaitable[Non
     asyncio.run(live())
 
 
+def of_models(usage: Usage) -> Usage:
+    return usage.model_copy(update={"compute_seconds": 0.0})
+
+
 # How runs end by themselves
 
 
@@ -157,7 +162,7 @@ def test_a_result_that_no_database_keeps_fails_the_task(open_sqlite: OpenDb, tmp
 def test_usage_is_kept(open_sqlite: OpenDb, tmp_path: Path) -> None:
     async def story(bench: Bench) -> None:
         task = await bench.carried(costing(Usage(input_tokens=5, cost_usd=0.5), times=3))
-        assert task.usage == Usage(input_tokens=15, cost_usd=1.5)
+        assert of_models(task.usage) == Usage(input_tokens=15, cost_usd=1.5)
 
     tell(open_sqlite, tmp_path, story)
 
@@ -216,6 +221,77 @@ def test_a_failure_that_may_pass_goes_back_into_the_queue(open_sqlite: OpenDb, t
         task = await bench.carried(failing(), retries=immediately(1))
         assert (task.status, task.error, task.run_at) == (Status.QUEUED, None, NOON)
         assert await bench.kinds(task.id) == [EventType.REQUEUED]
+
+    tell(open_sqlite, tmp_path, story)
+
+
+def test_what_was_said_is_kept_however_the_run_ends_and_the_next_goes_on_from_there(open_sqlite: OpenDb, tmp_path: Path) -> None:
+    waiting = asyncio.Event()
+
+    async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
+        yield Draft(EventType.STDERR, {"text": workspace.run_id.rpartition(":")[2]})
+        if brief.prompt == "wait":
+            waiting.set()
+            await asyncio.Event().wait()
+        raise EngineFailed("It was made to fail.")
+
+    async def story(bench: Bench) -> None:
+        task = await bench.carried(work, retries=immediately(1))
+        assert (task.status, await bench.store.output(task.id)) == (Status.QUEUED, Output(lines=("1",), errors=("1",)))
+        [again] = (await bench.store.claim(Claim("worker-1", NOON + 20), 1)).runs
+        await bench.execution(again, work).carry_out()
+        assert await bench.store.output(task.id) == Output(lines=("1", "2"), errors=("1", "2"))
+
+        held = await bench.run(prompt="wait")
+        execution = bench.execution(held, work)
+        carrying = asyncio.create_task(execution.carry_out())
+        await waiting.wait()
+        execution.stop(Stop.CANCELLED)
+        await carrying
+        assert await bench.store.output(held.task.id) == Output(lines=("1",), errors=("1",))
+
+        silent = await bench.carried(noop)
+        assert await bench.store.output(silent.id) is None
+
+    tell(open_sqlite, tmp_path, story)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5, None])
+def test_what_a_run_held_its_worker_for_is_added_with_its_price(open_sqlite: OpenDb, tmp_path: Path, rate: float | None) -> None:
+    ahead = 0.0
+
+    async def story(bench: Bench) -> None:
+        loop = asyncio.get_running_loop()
+        clock = loop.time
+
+        def put_forward() -> float:
+            return clock() + ahead
+
+        async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
+            nonlocal ahead
+            ahead += 3.02
+            raise EngineFailed("It was made to fail.")
+            yield Result()
+
+        loop.time = put_forward  # type: ignore[method-assign]
+        task = await bench.carried(work, retries=immediately(1), usd_per_second=rate, timeout=86400.0)
+        [again] = (await bench.store.claim(Claim("worker-1", NOON + 20), 1)).runs
+        both = await bench.execution(again, work).carry_out()
+        loop.time = clock  # type: ignore[method-assign]
+        assert both
+        for usage, times in ((task.usage, 1), (both.usage, 2)):
+            assert 0 <= usage.compute_seconds - 3.02 * times < 10
+            assert usage.compute_usd == (None if rate is None else round(usage.compute_seconds * rate, 9))
+
+    tell(open_sqlite, tmp_path, story)
+
+
+def test_an_engines_own_summary_is_kept_in_one_line(open_sqlite: OpenDb, tmp_path: Path) -> None:
+    async def work(brief: Brief, workspace: Workspace, ask: Ask) -> AsyncGenerator[Draft | Result, None]:
+        yield Result(text="A lot.", summary="Three files\nwere made.\n\nAnd so on.")
+
+    async def story(bench: Bench) -> None:
+        assert (await bench.carried(work)).result == Result(text="A lot.", summary="Three files were made.")
 
     tell(open_sqlite, tmp_path, story)
 
@@ -437,7 +513,7 @@ def test_answers_that_are_lost_double_nothing(open_sqlite: OpenDb, tmp_path: Pat
             await eventually(lambda: bench.clock.sleeping == 1)
             await bench.clock.advance(seconds)
         task = await work
-        assert task.usage == some
+        assert of_models(task.usage) == some
         assert await bench.kinds(task.id) == [EventType.REMEMBERED, EventType.USAGE, EventType.COMPLETED]
         assert len(await bench.lessons.waiting()) == 1
 

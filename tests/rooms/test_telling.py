@@ -4,8 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agents.src.tasks import (
     Artifact,
@@ -23,7 +21,6 @@ from agents.src.tasks import (
     Task,
     Turn,
     body_of,
-    first_paragraph,
     notice_of,
     summary_of,
 )
@@ -32,41 +29,6 @@ from tests.building import NOON, a_task
 
 ENDED = Notice("t-3", "t", 3, NoticeKind.COMPLETED, None, NOON)
 ASKED = Notice("t-4", "t", 4, NoticeKind.ASKED, "q", NOON)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", ""),
-        (" \n\t\n", ""),
-        ("One line.", "One line."),
-        ("Over\ntwo   lines.\n\nAnd more.", "Over two lines."),
-        ("\n\n  Later.", "Later."),
-        ("# Plan\n\nThe plan has six steps.\n\n## One", "The plan has six steps."),
-        ("# Plan\nThe plan has six steps.", "The plan has six steps."),
-        ("Plan\n====\n\nText.", "Plan"),
-        ("---\n\nText.", "Text."),
-        ("# Only a heading", "# Only a heading"),
-        ("#hashtag first", "#hashtag first"),
-        ("- a\n- b", "- a - b"),
-        ("\x1b[31mred\x1b[0m \x00end", "[31mred[0m end"),
-        ("ab\r\ncd\r\n\r\nef", "ab cd"),
-    ],
-)
-def test_the_first_paragraph(text: str, said: str) -> None:
-    assert first_paragraph(text) == said
-
-
-@given(st.text(max_size=2000))
-def test_it_is_one_short_line(text: str) -> None:
-    said = first_paragraph(text)
-    assert len(said) <= 300
-    assert said == "" or said.isprintable()
-
-
-def test_what_is_too_long_says_so() -> None:
-    assert first_paragraph("x" * 300) == "x" * 300
-    assert first_paragraph("x" * 301) == "x" * 299 + "…"
 
 
 def ended(status: Status, **fields: Any) -> Task:
@@ -78,6 +40,13 @@ def test_a_summary_is_of_the_result_or_of_the_error() -> None:
     assert summary_of(ended(Status.COMPLETED, result=Result(text="Done.\n\nAll of it."))) == "Done."
     assert summary_of(ended(Status.FAILED, error=wrong, result=Result(text="Half of it."))) == "It would not."
     assert summary_of(ended(Status.CANCELLED)) == ""
+
+
+def test_an_engines_own_summary_goes_before_the_first_paragraph() -> None:
+    task = ended(Status.COMPLETED, result=Result(text="Done.\n\nAll of it.", summary="Three files\nwere made."))
+    assert summary_of(task) == "Three files were made."
+    assert told(ENDED, task)["data"]["result"]["summary"] == "Three files were made."
+    assert told(ENDED, ended(Status.COMPLETED, result=Result(text="Done.\n\nAll.")))["data"]["result"]["summary"] == "Done."
 
 
 def told(notice: Notice, task: Task, asked: Asked | None = None) -> dict[str, Any]:

@@ -267,6 +267,10 @@ def test_the_last_result_counts(stage: Stage) -> None:
     assert stage.run("say(type='result', text='first'); say(type='result', data=2)")[1] == Result(data=2)
 
 
+def test_a_result_may_have_a_summary(stage: Stage) -> None:
+    assert stage.run("say(type='result', text='long', summary='short')")[1] == Result(text="long", summary="short")
+
+
 def test_a_program_that_says_nothing_completes(stage: Stage) -> None:
     assert stage.run("pass") == ([], Result())
 
@@ -277,6 +281,7 @@ def test_a_program_that_says_nothing_completes(stage: Stage) -> None:
         ('{"type": "progress", "fraction": "half"}', "progress.fraction"),
         ('{"type": "progress", "fraction": true}', "progress.fraction"),
         ('{"type": "text"}', "text.text"),
+        ('{"type": "result", "summary": 3}', "result.summary"),
         ('{"type": "remember", "text": 1}', "remember.text"),
         ('{"type": "remember", "action": "replace", "text": "x"}', "remember.action"),
         ('{"type": "result", "text": null}', "result.text"),

@@ -14,6 +14,7 @@ from agents.src.api.inbox_views import NewsView, SeenRequest
 from agents.src.api.memory_views import CorrectionRequest, EntryRequest, EntryView, HitView, VerdictRequest
 from agents.src.api.question_views import AnswerRequest, AnswersRequest, OutcomeView, QuestionInFull, QuestionView
 from agents.src.api.steering_views import SayRequest
+from agents.src.api.task_views import AcceptedView, WholeTaskView
 from agents.src.api.views import EventView, SkillView, TaskView
 from agents.src.errors import Problem
 from agents.src.skills import SkillRequest
@@ -169,6 +170,8 @@ def own_schemas() -> dict[str, Any]:
         EventView: "serialization",
         SkillView: "serialization",
         TaskView: "serialization",
+        AcceptedView: "serialization",
+        WholeTaskView: "serialization",
         NewsView: "serialization",
         EntryView: "serialization",
         HitView: "serialization",

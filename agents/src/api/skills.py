@@ -13,9 +13,10 @@ from agents.src.api.errors import respond, unexpected
 from agents.src.api.openapi import EVERYWHERE, RATE, body_of, documented, header
 from agents.src.api.preferences import DEFAULT_WAIT, LONGEST_WAIT, read_preference
 from agents.src.api.showing import shown
+from agents.src.api.task_views import AcceptedView, EstimateView
 from agents.src.api.views import EXAMPLE_ID, Listing, SkillView, TaskView
 from agents.src.bootstrap import Parts
-from agents.src.skills import Catalogue, Dispatched, SkillRequest
+from agents.src.skills import Catalogue, Dispatched, SkillRequest, estimate
 from agents.src.tasks import Caller, ended_within, until_ended
 
 router = APIRouter(tags=["skills"])
@@ -24,8 +25,8 @@ KEY = re.compile(r'"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 TASK_HEADERS = {"Preference-Applied": header("Which preferences were followed.", "wait=10"), **RATE}
 LOCATION = {"Location": header("Where the task can be looked at.", f"/api/tasks/{EXAMPLE_ID}", always=True)}
 SUBMITTED: dict[int | str, dict[str, Any]] = {
-    200: {"model": TaskView, "description": "The task ended in time.", "headers": TASK_HEADERS},
-    202: {"model": TaskView, "description": "The task is accepted and goes on.", "headers": TASK_HEADERS | LOCATION},
+    200: {"model": AcceptedView, "description": "The task ended in time.", "headers": TASK_HEADERS},
+    202: {"model": AcceptedView, "description": "The task is accepted and goes on.", "headers": TASK_HEADERS | LOCATION},
     **documented(
         *(errors.SkillNotAllowed, errors.WorkdirNotAllowed, errors.UnknownSkill, errors.UnknownFile, errors.UnknownWorkdir),
         *(errors.TooLarge, errors.UnsupportedMediaType, errors.InvalidRequest, errors.InvalidArguments, errors.KeyReused),
@@ -88,7 +89,7 @@ async def submit(request: Request, caller: Caller) -> Response:
             else:
                 task = await until_ended(parts.store, parts.hub, task.id, preference.wait)
     view = await shown(parts.outbox, task) if task.callback else TaskView.of(task)
-    return answer(view, dispatched, preference.applied)
+    return answer(AcceptedView.with_warnings(view, dispatched.warnings), dispatched, preference.applied)
 
 
 def answer(task: TaskView, dispatched: Dispatched, applied: str | None) -> Response:
@@ -138,3 +139,19 @@ async def show_skill(
     """One skill: what it does, which arguments it takes."""
     parts: Parts = request.app.state.parts
     return SkillView.of(visible(parts, caller).get(name), parts.settings.task_timeout_seconds)
+
+
+@router.get(
+    "/api/skills/{name}/estimate",
+    response_description="The estimate.",
+    responses=documented(errors.UnknownSkill, errors.InvalidRequest, *EVERYWHERE),
+)
+async def estimate_skill(
+    request: Request,
+    caller: Annotated[Caller, Depends(caller_of)],
+    name: Annotated[str, Path(description="The skill's name.", examples=["planning"], min_length=1, max_length=200)],
+) -> EstimateView:
+    """What a task of the skill will take, going by the last ones: the caller's (the root token's: all)."""
+    parts: Parts = request.app.state.parts
+    skill = visible(parts, caller).get(name)
+    return EstimateView.of(skill.name, await estimate(parts.store, skill.name, caller.sees))

@@ -13,6 +13,7 @@ from agents.src.api.auth import caller_of
 from agents.src.api.downloads import DOWNLOADED, download
 from agents.src.api.openapi import EVERYWHERE, documented
 from agents.src.api.showing import all_shown, shown
+from agents.src.api.task_views import WholeTaskView
 from agents.src.api.views import Cursor, EventView, Limit, Listing, TaskId, TaskView
 from agents.src.bootstrap import Parts
 from agents.src.tasks import Caller, Status, Task, TaskFilter, tail
@@ -82,10 +83,10 @@ async def list_tasks(
     response_description="The task.",
     responses=documented(errors.UnknownTask, errors.InvalidRequest, *EVERYWHERE),
 )
-async def show_task(request: Request, task: OwnTask) -> TaskView:
-    """One task as it stands."""
+async def show_task(request: Request, task: OwnTask) -> WholeTaskView:
+    """One task as it stands, and what it said."""
     parts: Parts = request.app.state.parts
-    return await shown(parts.outbox, task)
+    return WholeTaskView.with_output(await shown(parts.outbox, task), await parts.store.output(task.id))
 
 
 @router.post(

@@ -9,7 +9,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from agents.src.clock import iso
 from agents.src.memory import Lesson
 from agents.src.skills import Skill
-from agents.src.tasks import Event, EventType, Failure, FileInfo, Notice, NoticeState, Status, Task, Today, Totals, Usage
+from agents.src.tasks import (
+    Event,
+    EventType,
+    Failure,
+    FileInfo,
+    Notice,
+    NoticeState,
+    Status,
+    Task,
+    Today,
+    Totals,
+    Usage,
+    summary_of_result,
+)
 
 T = TypeVar("T")
 ID = r"^[0-9a-hjkmnp-tv-z]{26}$"
@@ -43,6 +56,7 @@ class ResultView(BaseModel):
     """What came of the task."""
 
     text: str
+    summary: str = Field(description="In a line: the engine's own, or else the first paragraph of the text.")
     data: Any = None
     artifacts: list[ArtifactView]
     remembered: list[Lesson] = Field(description="What it learned, for later tasks of the skill, in order.")
@@ -80,6 +94,7 @@ class TaskView(BaseModel):
                     "status": "completed",
                     "result": {
                         "text": "The plan has six steps …",
+                        "summary": "The plan has six steps …",
                         "data": None,
                         "artifacts": [
                             {
@@ -100,6 +115,8 @@ class TaskView(BaseModel):
                         "cache_read_tokens": 0,
                         "cache_creation_tokens": 0,
                         "cost_usd": 0.07,
+                        "compute_seconds": 71.88,
+                        "compute_usd": 0.0011,
                     },
                     "caller": "root",
                     "conversation": None,
@@ -190,7 +207,13 @@ def result_of(task: Task) -> ResultView | None:
         for artifact in task.result.artifacts
     ]
     result = task.result
-    return ResultView.model_construct(text=result.text, data=result.data, artifacts=artifacts, remembered=list(result.remembered))
+    return ResultView.model_construct(
+        text=result.text,
+        summary=summary_of_result(result),
+        data=result.data,
+        artifacts=artifacts,
+        remembered=list(result.remembered),
+    )
 
 
 class EventView(BaseModel):

@@ -24,7 +24,7 @@ from agents.src.services.token_store import SqlTokenStore
 from agents.src.services.webhooks import Webhooks
 from agents.src.services.workdirs import FolderWorkdirs, NoWorkdirs
 from agents.src.settings import Settings
-from agents.src.skills import Catalogue, Dispatcher, TokenStore
+from agents.src.skills import Catalogue, Dispatcher, TokenStore, checked_prices
 from agents.src.tasks import (
     Answering,
     Budgets,
@@ -162,6 +162,7 @@ def bootstrap(
     underway = Underway(name or worker_name(), store, lambda run: Execution(run, tools), hub, clock)
     solo = Solo(underway, store, clock) if alone and not runner else None
     worker = None
+    limits = {skill.name: skill.resources.max_containers for skill in catalogue if skill.resources.max_containers}
     if not runner and not solo:
 
         async def clear_away(run: Run) -> None:
@@ -171,12 +172,16 @@ def bootstrap(
             await files.clear_away(run.task.id)
 
         recovery = Recovery(store, clock, is_gone, clear_away, Tidying(store, files, clock))
-        limits = {skill.name: skill.resources.max_containers for skill in catalogue if skill.resources.max_containers}
         worker = Worker(underway, store, recovery, hub, clock, settings.max_concurrent_tasks, limits)
     chosen = runner or solo or worker
     assert chosen is not None  # one of the three, by the lines above
     limits_of_requests = (settings.task_timeout_seconds, settings.callback_private_addresses)
-    dispatcher = Dispatcher(catalogue, store, files, tokens, chosen, clock, workdirs, *limits_of_requests)
+    dispatcher = Dispatcher(
+        *(catalogue, store, files, tokens, chosen, clock, workdirs, *limits_of_requests),
+        prices=checked_prices(settings.compute_prices) if runner else None,
+        cap=settings.max_concurrent_tasks if worker else None,
+        limits={} if solo else limits,
+    )
     answering = Answering(questions, chosen)
     escalation = escalation_over(answering, store, hub, clock, responder or default_responder(settings))
     steering = Steering(SqlSteeringStore(db, hub, clock), chosen)

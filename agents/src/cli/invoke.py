@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from agents.src.bootstrap import Parts
 from agents.src.cli.asking import listener, pending, tell_waiting
-from agents.src.cli.follow import Screen, follow
+from agents.src.cli.follow import Screen, describe, follow
 from agents.src.cli.output import AsJson, note, outcome, print_json, print_result, size, spent, task_document
 from agents.src.cli.running import author, with_parts, with_skills
 from agents.src.errors import AlreadyEnded, InvalidRequest
@@ -81,7 +81,9 @@ async def invoked(parts: Parts, request: SkillRequest, out: Path | None, *, quie
     """Runs a task in this process, and shows what happens to whoever sits at the terminal."""
     task_id, screen = parts.clock.new_id(), Screen(quiet=quiet)
     with stop_signals() as stopped:
-        await parts.dispatcher.dispatch(request, Caller(ROOT), task_id)
+        dispatched = await parts.dispatcher.dispatch(request, Caller(ROOT), task_id)
+        for warning in dispatched.warnings if quiet else ():  # else the screen shows the event
+            note(describe(warning))
         parts.escalation.open(task_id)
         cancelling = asyncio.create_task(cancel_when(stopped, parts, task_id))
         done = await follow(parts, task_id, screen, listener(parts, screen, author()).heard)

@@ -11,12 +11,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agents.src.tasks import Artifact, Task, Usage
+from agents.src.tasks import Artifact, Output, Task, Usage
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 UNITS = ("kB", "MB", "GB", "TB")
+FEW = 5
+"""Lines that are shown of many."""
+LONGEST_FIELD = 200
 
 
 def stdout() -> Console:
@@ -86,6 +89,21 @@ def task_document(task: Task) -> dict[str, Any]:
     return TaskView.of(task).model_dump(mode="json")
 
 
+def whole_document(task: Task, output: Output | None) -> dict[str, Any]:
+    """As `task_document`, with what the task said."""
+    from agents.src.api.task_views import WholeTaskView
+    from agents.src.api.views import TaskView
+
+    return WholeTaskView.with_output(TaskView.of(task), output).model_dump(mode="json")
+
+
+def last_ones(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Fields for the last few of many lines, each cut to one of the terminal's."""
+    hidden = len(lines) - FEW
+    rows = [(name, clean(line)[:LONGEST_FIELD]) for line in lines[-FEW:]]
+    return [(name, f"({hidden} earlier ones are not shown)"), *rows] if hidden > 0 else rows
+
+
 def outcome(task: Task) -> str:
     """`failed: detail`, `input_required, paused`, or the status alone."""
     if task.error:
@@ -97,6 +115,12 @@ def spent(usage: Usage) -> str:
     """`1,234 tokens in, 567 out, $0.0123`; empty where nothing was used."""
     read = usage.input_tokens + usage.cache_read_tokens + usage.cache_creation_tokens
     return f"{read:,} tokens in, {usage.output_tokens:,} out, ${usage.cost_usd:.4f}" if read or usage.output_tokens else ""
+
+
+def computed(usage: Usage) -> str:
+    """`12.3 s`, with what they cost where somebody is billed for them; empty where there were none."""
+    price = "at an unknown price" if usage.compute_usd is None else f"${usage.compute_usd:.6f}" if usage.compute_usd else ""
+    return ", ".join(filter(None, (f"{usage.compute_seconds:,.2f} s", price))) if usage.compute_seconds else ""
 
 
 def learned(lesson: Mapping[str, Any]) -> str:

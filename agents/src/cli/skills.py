@@ -8,16 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from agents.src.cli.output import AsJson, note, print_json, print_table, print_text
+from agents.src.cli.running import state_only, with_parts
 from agents.src.errors import InvalidSkill
 from agents.src.services import skill_build
 from agents.src.services.markdown import examine, read_catalogue, shown
 from agents.src.services.skill_build import Comparison, State
 from agents.src.services.skill_md import second_opinion
 from agents.src.settings import read_settings
-from agents.src.skills import Skill
+from agents.src.skills import Range, Skill, estimate
 
 app = typer.Typer(help="The skills there are, and whether their info.md is right.", no_args_is_help=True)
 
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The skill's name.")]
 Dirs = Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders with a SKILL.md, or folders of such.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The catalogue; default MODAL_INVOKE_SKILLS_DIR.")]
 IN_STEP = (State.IN_STEP, State.CLOUDS_OWN)
@@ -35,7 +37,7 @@ def list_skills(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(metavar="NAME", help="The skill's name.")], as_json: AsJson = False) -> None:
+def show(name: Name, as_json: AsJson = False) -> None:
     """Show all that one skill declares, and its instruction."""
     skill = read_catalogue(read_settings().skills_dir).get(name)
     if as_json:
@@ -43,6 +45,29 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="The skill's n
         return
     print_table(("key", "value"), [("name", skill.name), *_flat(_as_dict(skill))])
     print_text(f"\n{skill.instruction}")
+
+
+@app.command("estimate")
+def estimate_skill(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The skill's name.")], as_json: AsJson = False
+) -> None:
+    """Show what a task of a skill will take, going by the last 50 that completed: seconds, and what they cost."""
+    skill = read_catalogue(read_settings().skills_dir).get(name)
+    found = with_parts(state_only, lambda parts: estimate(parts.store, skill.name, None))
+    if as_json:
+        print_json({"skill": skill.name, **asdict(found)})
+    elif not found.tasks:
+        note(f"No task of {skill.name} has completed yet: there is nothing to go by.")
+    else:
+        ranges = (("seconds", found.seconds, 2), ("model, USD", found.cost_usd, 4), ("compute, USD", found.compute_usd, 6))
+        print_table(("", "lowest", "median", "highest"), [(what, *_shown(values, digits)) for what, values, digits in ranges])
+        note(f"The last {found.tasks} completed task{'' if found.tasks == 1 else 's'} of {skill.name}.")
+
+
+def _shown(values: Range | None, digits: int) -> tuple[str, str, str]:
+    if values is None:
+        return "unknown", "", ""
+    return f"{values.lowest:.{digits}f}", f"{values.median:.{digits}f}", f"{values.highest:.{digits}f}"
 
 
 @app.command()

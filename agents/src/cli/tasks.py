@@ -10,6 +10,8 @@ from agents.src.cli.follow import Screen, follow
 from agents.src.cli.ids import found
 from agents.src.cli.output import (
     AsJson,
+    computed,
+    last_ones,
     learned,
     moment,
     note,
@@ -21,11 +23,12 @@ from agents.src.cli.output import (
     sized,
     spent,
     task_document,
+    whole_document,
 )
 from agents.src.cli.questions import by
 from agents.src.cli.running import author, state_only, with_parts
 from agents.src.errors import UnknownTask
-from agents.src.tasks import Asked, QuestionFilter, Status, Steering, Task, TaskFilter, dollars
+from agents.src.tasks import Asked, Output, QuestionFilter, Status, Steering, Task, TaskFilter, dollars
 
 app = typer.Typer(help="The tasks that are kept: list, show, watch, steer, cancel.", no_args_is_help=True)
 
@@ -59,12 +62,13 @@ def list_tasks(
 def show(task_id: TaskId, as_json: AsJson = False) -> None:
     """Show one task as it stands."""
 
-    async def look(parts: Parts) -> tuple[Task, tuple[Asked, ...]]:
+    async def look(parts: Parts) -> tuple[Task, tuple[Asked, ...], Output | None]:
         task = await find(parts, task_id)
-        return task, (await parts.questions.page(QuestionFilter(task_id=task.id), None, MOST_QUESTIONS)).items[::-1]
+        asked = (await parts.questions.page(QuestionFilter(task_id=task.id), None, MOST_QUESTIONS)).items[::-1]
+        return task, asked, await parts.store.output(task.id)
 
-    task, questions = with_parts(state_only, look)
-    print_json(task_document(task)) if as_json else print_task(task, questions)
+    task, questions, output = with_parts(state_only, look)
+    print_json(whole_document(task, output)) if as_json else print_task(task, questions, output or Output())
 
 
 @app.command()
@@ -168,7 +172,7 @@ def in_words(asked: Asked) -> str:
     return f"{asked.question.text} ({asked.state}, {asked.id})"
 
 
-def print_task(task: Task, questions: tuple[Asked, ...]) -> None:
+def print_task(task: Task, questions: tuple[Asked, ...], output: Output) -> None:
     artifacts, lessons = (task.result.artifacts, task.result.remembered) if task.result else ((), ())
     print_fields(
         [
@@ -184,9 +188,12 @@ def print_task(task: Task, questions: tuple[Asked, ...]) -> None:
             ("finished", moment(task.finished_at)),
             ("used", spent(task.usage)),
             ("budget", dollars(task.budget_usd) if task.budget_usd else ""),
+            ("compute", computed(task.usage)),
             *(("asked", in_words(asked)) for asked in questions),
             *(("artifact", sized(artifact)) for artifact in artifacts),
             *(("learned", learned(lesson.model_dump())) for lesson in lessons),
+            *last_ones("error", output.told_errors),
+            *last_ones("said", output.lines),
         ]
     )
     if task.result and (task.result.text or task.result.data is not None):

@@ -4,7 +4,7 @@ from agents.src.conversations.conversation import LONGEST, NAME, Conversation, M
 from agents.src.conversations.export import as_json, as_markdown, whole
 from agents.src.conversations.search import LONGEST_QUERY, folded, words_of
 from agents.src.conversations.store import ConversationPage, ConversationStore, MessagePage
-from agents.src.conversations.summary import summary_of
+from agents.src.conversations.summary import LONGEST_SUMMARY, cut, first_paragraph
 from agents.src.conversations.window import LAST, window
 from agents.src.conversations.wording import ending_of, shortened
 
@@ -12,6 +12,7 @@ __all__ = [
     "LAST",
     "LONGEST",
     "LONGEST_QUERY",
+    "LONGEST_SUMMARY",
     "NAME",
     "Conversation",
     "ConversationPage",
@@ -23,11 +24,12 @@ __all__ = [
     "as_json",
     "as_markdown",
     "check_name",
+    "cut",
     "ending_of",
+    "first_paragraph",
     "folded",
     "inbox_of",
     "shortened",
-    "summary_of",
     "whole",
     "window",
     "words_of",

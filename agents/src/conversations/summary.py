@@ -2,10 +2,23 @@
 
 import re
 
-PARAGRAPHS_END = re.compile(r"\n[^\S\n]*\n")
+LONGEST_SUMMARY = 500
+"""Characters."""
+HEADING = re.compile(r"\s*(#{1,6}\s|[-*_=][-*_=\s]*$)")
+"""A line that is one, or a rule."""
 
 
-def summary_of(text: str, longest: int) -> str:
-    """The first paragraph, at most `longest` characters; empty for an empty text."""
-    first = PARAGRAPHS_END.split(text.replace("\r\n", "\n").strip(), maxsplit=1)[0].rstrip()
-    return first if len(first) <= longest else f"{first[: longest - 1].rstrip()}…"
+def first_paragraph(text: str, longest: int = LONGEST_SUMMARY) -> str:
+    """In one line, and without control characters; a heading only where there is nothing else."""
+    plain = "\n".join("" if HEADING.match(line) else line for line in text.splitlines())
+    said = first_block(plain) or first_block(text)
+    return cut("".join(filter(str.isprintable, said)), longest)
+
+
+def first_block(text: str) -> str:
+    return next((" ".join(words) for block in re.split(r"\n\s*\n", text) if (words := block.split())), "")
+
+
+def cut(text: str, longest: int) -> str:
+    """At most so many characters, the last of which says that there were more."""
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"

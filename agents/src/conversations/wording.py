@@ -1,11 +1,9 @@
 """How messages are worded: kept to their length, and what is said when a task has ended."""
 
 from agents.src.conversations.conversation import LONGEST
-from agents.src.conversations.summary import summary_of
 
 NOTICE = 80
 """Characters that the notice of what was left out may have."""
-SUMMARY = 500
 EXITS = {"completed": 0, "failed": 1, "cancelled": 130}
 """How a task ends → the exit code of a command that waits for it."""
 
@@ -24,10 +22,10 @@ def keepable(text: str) -> str:
     return text.replace("\0", "").encode(errors="replace").decode()
 
 
-def ending_of(caller: str, task_id: str, status: str, detail: str, text: str) -> str:
-    """The message that tells of a task's end: `detail` is why it failed, `text` its result's."""
+def ending_of(caller: str, task_id: str, status: str, detail: str, summary: str) -> str:
+    """The message that tells of a task's end: `detail` is why it failed, `summary` its result's."""
     told = f"@{caller} Task {task_id} {status} (exit {EXITS[status]}){as_reason(detail)}"
-    return "\n\n".join(filter(None, (told, summary_of(text, SUMMARY))))
+    return "\n\n".join(filter(None, (told, summary)))
 
 
 def as_reason(detail: str) -> str:

@@ -89,6 +89,10 @@ def renamed(value: Any, names: Mapping[str, str]) -> Any:
             return value
 
 
+COMPUTE = {"compute_seconds", "compute_usd"}
+"""Of `Usage`, what is no model's."""
+
+
 class Meter:
     """Turns Claude Code's running totals per model into what was used since it was last read.
 
@@ -106,7 +110,7 @@ class Meter:
             models[model] = _less(now, self._read.get(model, Usage()))
             self._read[model] = now
         data: dict[str, Any] = {} if turns is None else {"turns": turns}
-        data["models"] = {model: used.model_dump() for model, used in models.items()}
+        data["models"] = {model: used.model_dump(exclude=COMPUTE) for model, used in models.items()}
         return Draft(EventType.USAGE, data, sum(models.values(), Usage()))
 
 

@@ -3,7 +3,7 @@
 from agents.src.conversations import Role, ending_of, folded, inbox_of, shortened
 from agents.src.services import conversation_sql as sql
 from agents.src.services.database import Row, Tx
-from agents.src.tasks import Event, Task
+from agents.src.tasks import Event, Task, summary_of_result
 
 
 def add_prompt(tx: Tx, task: Task) -> None:
@@ -27,7 +27,7 @@ def tell_ending(tx: Tx, task: Task, event: Event) -> None:
         return
     if numbered:
         why = (task.error.detail or task.error.title) if task.error else ""
-        told = ending_of(task.caller, task.id, task.status.value, why, task.result.text if task.result else "")
+        told = ending_of(task.caller, task.id, task.status.value, why, summary_of_result(task.result))
         add_message(tx, numbered[0], Role.ASSISTANT, task.skill, told, task.id, event.at)
 
 

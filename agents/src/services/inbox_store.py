@@ -3,11 +3,12 @@
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
+from agents.src.conversations import first_paragraph
 from agents.src.services import question_sql, task_sql
 from agents.src.services.database import Db, Row, Tx
 from agents.src.services.question_store import asked_of
 from agents.src.services.task_rows import task_of
-from agents.src.tasks import Entry, EntryKind, Inbox, Status, first_paragraph, summary_of
+from agents.src.tasks import Entry, EntryKind, Inbox, Status, summary_of
 
 UNSEEN = "inbox in ('pending', 'delivered')"  # as in the indexes
 ENDED = f"select finished_at, id from task where caller = ? and {UNSEEN} order by finished_at, id limit ?"

@@ -49,6 +49,7 @@ class _Remember(_Message):
 class _Result(_Message):
     type: Literal["result"]
     text: str = ""
+    summary: str = ""
     data: Any = None
 
 
@@ -119,8 +120,8 @@ class Transcript:
                 return self._learned(Wish(message.action, message.text, message.id, message.section))
             case QuestionMessage() as message:
                 return self._wondered(message)
-            case _Result(text=text, data=data):
-                self._result = Result(text=text, data=data)
+            case _Result(text=text, summary=summary, data=data):
+                self._result = Result(text=text, summary=summary, data=data)
             case _Error(detail=detail):
                 self._refusal = detail
         return None

@@ -1,12 +1,36 @@
 """Between rows of the database and the nouns of the tasks room."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from agents.src.services.database import Row
 from agents.src.services.task_sql import WIDTH
-from agents.src.tasks import Brief, Callback, Ending, Event, EventType, Failure, Inbox, Result, Run, Status, Task, Usage, Wishes
+from agents.src.tasks import (
+    Brief,
+    Callback,
+    Draft,
+    Ending,
+    Event,
+    EventType,
+    Failure,
+    Inbox,
+    Output,
+    Result,
+    Run,
+    Status,
+    Task,
+    Usage,
+    Wishes,
+)
+
+
+def accepted_events(task: Task, warnings: Sequence[Draft]) -> list[Event]:
+    """The first ones of a task: that it was submitted, what its caller is warned of, and that it has started, where it has."""
+    drafts = (Draft(EventType.SUBMITTED, {"skill": task.skill}), *warnings)
+    events = [Event(task.id, seq, draft.type, task.created_at, draft.data) for seq, draft in enumerate(drafts, 1)]
+    return [*events, started_event(task, len(events) + 1, task.created_at)] if task.attempt else events
 
 
 def started_event(task: Task, seq: int, now: float) -> Event:
@@ -43,6 +67,8 @@ def usage_of(row: Row) -> Usage:
         cache_read_tokens=int(row[2]),
         cache_creation_tokens=int(row[3]),
         cost_usd=round(row[4], 9),  # sums of floats
+        compute_seconds=round(row[5], 2),
+        compute_usd=None if row[6] is None else round(row[6], 9),
     )
 
 
@@ -50,6 +76,11 @@ def ending_row(ending: Ending) -> Row:
     """Its columns: status, result, error."""
     result, error = ending.result and ending.result.model_dump_json(), ending.error and ending.error.model_dump_json()
     return ending.status.value, result, error
+
+
+def output_of(rows: list[Row]) -> Output | None:
+    """Of a task's one row; none is a task that there is not."""
+    return next((Output.model_validate_json(kept) for (kept,) in rows if kept), None)
 
 
 def task_of(row: Row) -> Task:
@@ -66,7 +97,7 @@ def task_of(row: Row) -> Task:
         attempt=row[9],
         result=Result.model_validate_json(row[10]) if row[10] else None,
         error=Failure.model_validate_json(row[11]) if row[11] else None,
-        usage=usage_of(row[12:17]),
+        usage=usage_of((*row[12:17], *row[32:34])),
         started_at=row[17],
         finished_at=row[18],
         cancel_requested=bool(row[19]),

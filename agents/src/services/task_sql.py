@@ -3,7 +3,8 @@
 COLUMNS = (
     "id, skill, prompt, caller, created_at, status, args, metadata, priority, attempt, result, error, input_tokens, "
     "output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd, started_at, finished_at, cancel_requested, run_at, "
-    "waiting, resumed, session, inbox, callback, conversation, workdir, paused, said, heard, budget_usd"
+    "waiting, resumed, session, inbox, callback, conversation, workdir, paused, said, heard, budget_usd, compute_seconds, "
+    "compute_usd"
 )
 # A run holds the task: it works, or waits for an answer with its process alive.
 LEASED = "status in ('running', 'input_required')"
@@ -15,6 +16,8 @@ INSERT = """
     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (caller, idempotency_key) where idempotency_key is not null do nothing
 """
+# Read where one task is shown, not with lists of them: it may be long.
+OUTPUT = "select output from task where id = ?"
 ENDED = "select id from task where id in ({ids}) and status in ('completed', 'failed', 'cancelled')"
 ADD_EVENT = "insert into event (task_id, seq, type, at, data) values (?, ?, ?, ?, ?)"
 # Goes from number to number, so that of a long log only the page is touched.
@@ -64,14 +67,16 @@ TOLD = ", inbox = case when inbox = 'waiting' then 'pending' else inbox end"
 AGAIN, OVER = "case when paused = 1 then 'input_required' else ? end", "?, paused = 0"
 SETTLE = f"""
     update task set status = {{moved}}, result = ?, error = ?, finished_at = ?, run_at = coalesce(?, run_at), worker = null,
-        lease_until = null, session = null, heard = 0, next_seq = next_seq + 1 {{told}}
+        lease_until = null, session = null, heard = 0, output = coalesce(?, output), compute_seconds = compute_seconds + ?,
+        compute_usd = compute_usd + ?, next_seq = next_seq + 1 {{told}}
     where id = ? and worker = ? and attempt = ? and {LEASED} {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
 # The next attempt goes on with what this one began: at once, where the answers came in the meantime and it is not paused.
 PARK = f"""
     update task set status = case when waiting > 0 or paused = 1 then 'input_required' else 'queued' end,
-        heard = coalesce(?, heard), run_at = ?, worker = null, lease_until = null, next_seq = next_seq + 1
+        heard = coalesce(?, heard), run_at = ?, worker = null, lease_until = null, output = coalesce(?, output),
+        compute_seconds = compute_seconds + ?, compute_usd = compute_usd + ?, next_seq = next_seq + 1
     where id = ? and worker = ? and attempt = ? and {LEASED} {{unless}}
     returning {COLUMNS}, next_seq - 1
 """
@@ -106,6 +111,7 @@ WAITING = "select id, call_id from task where status = 'queued' and run_at < ? o
 COUNTS = "select status, count(*) from task {where} group by status"
 USED = """
     select coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cache_read_tokens), 0),
-        coalesce(sum(cache_creation_tokens), 0), coalesce(sum(cost_usd), 0)
-    from task where (input_tokens > 0 or output_tokens > 0 or cost_usd > 0) {whose}
+        coalesce(sum(cache_creation_tokens), 0), coalesce(sum(cost_usd), 0), coalesce(sum(compute_seconds), 0),
+        coalesce(sum(compute_usd), 0)
+    from task where (input_tokens > 0 or output_tokens > 0 or cost_usd > 0 or compute_seconds > 0) {whose}
 """

@@ -10,14 +10,17 @@ from agents.src.errors import AlreadyEnded, KeyReused, UnknownTask
 from agents.src.services import question_sql, task_sql
 from agents.src.services.budget_store import spend
 from agents.src.services.conversation_log import add_prompt
+from agents.src.services.crowd_sql import warnings_for
 from agents.src.services.database import Db, Row, Tx
 from agents.src.services.lesson_store import add_lessons
 from agents.src.services.task_log import Change, recorded
 from agents.src.services.task_rows import (
+    accepted_events,
     dumped,
     ending_row,
     event_of,
     event_row,
+    output_of,
     run_of,
     started_event,
     task_of,
@@ -38,7 +41,9 @@ from agents.src.tasks import (
     Hub,
     Key,
     LeaseLost,
+    Output,
     Page,
+    Places,
     Run,
     Status,
     Task,
@@ -69,56 +74,64 @@ class SqlTaskStore:
         key: Key | None = None,
         claim: Claim | None = None,
         then: Callable[[Added], None] | None = None,
+        places: Places | None = None,
     ) -> Added:
         now = task.created_at
         started = task.to(Status.RUNNING, attempt=1, session=1, started_at=now) if claim else task
-        events = [Event(task.id, 1, EventType.SUBMITTED, now, {"skill": task.skill})]
-        if claim:
-            events.append(started_event(started, 2, now))
         values = (
             *(task.id, task.skill, task.prompt, task.caller, now, started.status.value),
-            *(dumped(task.args), dumped(task.metadata), task.priority, started.attempt, brief.model_dump_json(), len(events) + 1),
+            *(dumped(task.args), dumped(task.metadata), task.priority, started.attempt, brief.model_dump_json()),
+        )
+        more_values = (
             *(task.run_at, started.started_at, claim.worker if claim else None, claim.until if claim else None, started.session),
             *(task.inbox, task.callback and task.callback.model_dump_json(), task.conversation, task.workdir, task.budget_usd),
             *((key.key, key.fingerprint) if key else (None, None)),
         )
-        rows = [event_row(event) for event in events]
 
-        def work(tx: Tx) -> Row | None:
-            if key and not tx.run(f"{task_sql.INSERT} returning id", *values):
-                [row] = tx.run(
+        def work(tx: Tx) -> tuple[Row | None, list[Event]]:
+            warnings = warnings_for(tx, task, places, runs=claim is not None) if places else ()
+            events = accepted_events(started, warnings)
+            row = (*values, len(events) + 1, *more_values)
+            if key and not tx.run(f"{task_sql.INSERT} returning id", *row):
+                [known] = tx.run(
                     f"select {task_sql.COLUMNS}, fingerprint from task where caller = ? and idempotency_key = ?",
                     task.caller,
                     key.key,
                 )
-                return row
+                return known, []
             if not key:
-                tx.run(task_sql.INSERT, *values)
-            tx.many(task_sql.ADD_EVENT, rows)
+                tx.run(task_sql.INSERT, *row)
+            tx.many(task_sql.ADD_EVENT, [event_row(event) for event in events])
             add_prompt(tx, task)
             tx.notify(task.id)
-            return None
+            return None, events
 
-        outcome = Added(started, Run(started, brief, claim.worker) if claim else None, created=True)
+        def added(known: Row | None, events: list[Event]) -> Added:
+            if known is not None:
+                return Added(task_of(known), None, created=False)
+            warnings = tuple(event for event in events if event.type is EventType.WARNING)
+            return Added(started, Run(started, brief, claim.worker) if claim else None, created=True, warnings=warnings)
 
-        def kept(known: Row | None) -> None:
-            if known is None:
-                self._hub.publish(events)
+        def kept(done: tuple[Row | None, list[Event]]) -> None:
+            if done[1]:
+                self._hub.publish(done[1])
             if then:
-                then(outcome if known is None else Added(task_of(known), None, created=False))
+                then(added(*done))
 
-        known = await self._db.write(work, kept)
-        if known is None:
-            return outcome
-        if key and known[task_sql.WIDTH] != key.fingerprint:
+        known, events = await self._db.write(work, kept)
+        if key and known and known[task_sql.WIDTH] != key.fingerprint:
             raise KeyReused("This Idempotency-Key came with another request before; use a new key for a new request.")
-        return Added(task_of(known), None, created=False)
+        return added(known, events)
 
     async def get(self, task_id: str) -> Task:
         rows = await self._db.read(lambda tx: tx.run(f"select {task_sql.COLUMNS} from task where id = ?", task_id))
         if not rows:
             raise UnknownTask("There is no task of this id, or it is not yours.")
         return task_of(rows[0])
+
+    async def output(self, task_id: str) -> Output | None:
+        rows = await self._db.read(lambda tx: tx.run(task_sql.OUTPUT, task_id))
+        return output_of(rows)
 
     async def ended(self, task_ids: Collection[str]) -> frozenset[str]:
         sql = task_sql.ENDED.format(ids=", ".join("?" * len(task_ids)))
@@ -221,7 +234,7 @@ class SqlTaskStore:
             moves = parked if ending.status is Status.INPUT_REQUIRED else settled
             change = moves(tx, run, ending, now, unless)
             if change is None and not ending.status.ended:
-                change = settled(tx, run, cancelled(), now)
+                change = settled(tx, run, replace(cancelled(), output=ending.output, held=ending.held), now)
             return settled_before(tx, run, ending) if change is None and again else change
 
         change = await self._db.write(work, self._publish)
@@ -301,7 +314,8 @@ class SqlTaskStore:
 def settled(tx: Tx, run: Run, ending: Ending, now: float, unless: str = "") -> Change | None:
     values = (
         *ending_row(ending),
-        *(now if ending.status.ended else None, ending.run_at, run.task.id, run.worker, run.task.attempt),
+        *(now if ending.status.ended else None, ending.run_at, *record_row(tx, run, ending)),
+        *(run.task.id, run.worker, run.task.attempt),
     )
     told = task_sql.TOLD if ending.status.ended and run.task.inbox else ""
     moved = task_sql.OVER if ending.status.ended else task_sql.AGAIN
@@ -322,10 +336,20 @@ def standing_still(tx: Tx, change: Change, now: float) -> Change:
 
 
 def parked(tx: Tx, run: Run, ending: Ending, now: float, unless: str) -> Change | None:
-    rows = tx.run(task_sql.PARK.format(unless=unless), ending.heard, now, run.task.id, run.worker, run.task.attempt)
+    values = (ending.heard, now, *record_row(tx, run, ending), run.task.id, run.worker, run.task.attempt)
+    rows = tx.run(task_sql.PARK.format(unless=unless), *values)
     if not rows:
         return None
     return recorded(tx, rows[0], Draft(EventType.PAUSED) if task_of(rows[0]).paused else ending.event, now)
+
+
+def record_row(tx: Tx, run: Run, ending: Ending) -> Row:
+    """What the run adds to the task's record: its output, after that of earlier attempts (None: nothing), and what it held."""
+    held = (ending.held.compute_seconds, ending.held.compute_usd)
+    if ending.output is None:
+        return None, *held
+    earlier = output_of(tx.run(task_sql.OUTPUT, run.task.id)) if run.task.attempt > 1 else None
+    return (earlier.then(ending.output) if earlier else ending.output).model_dump_json(), *held
 
 
 def without_questions(tx: Tx, change: Change) -> Change:

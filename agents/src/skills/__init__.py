@@ -5,10 +5,12 @@ from agents.src.skills.arguments import check_arguments
 from agents.src.skills.build import Built, FilePlan, build_info, find_region, misplaced, plan_files
 from agents.src.skills.catalogue import Catalogue
 from agents.src.skills.dispatch import Dispatched, Dispatcher, brief_for
+from agents.src.skills.estimate import Estimate, Range, estimate, estimated
 from agents.src.skills.fault import Fault
 from agents.src.skills.info import Place, known_keys, read_skill
 from agents.src.skills.keys import FUNCTION_PREFIX
 from agents.src.skills.local_skill import SKILL_MD, SKILL_PREFIX, Default, LocalSkill, metadata_texts, read_local
+from agents.src.skills.prices import checked_prices, usd_per_second
 from agents.src.skills.request import SkillRequest, Text
 from agents.src.skills.resources import GPUS
 from agents.src.skills.skill import Resources, Skill
@@ -26,11 +28,13 @@ __all__ = [
     "Default",
     "Dispatched",
     "Dispatcher",
+    "Estimate",
     "Fault",
     "FilePlan",
     "Info",
     "LocalSkill",
     "Place",
+    "Range",
     "Resources",
     "Skill",
     "SkillRequest",
@@ -42,6 +46,9 @@ __all__ = [
     "build_info",
     "check_arguments",
     "check_token_name",
+    "checked_prices",
+    "estimate",
+    "estimated",
     "find_region",
     "hashed",
     "known_keys",
@@ -51,4 +58,5 @@ __all__ = [
     "plan_files",
     "read_local",
     "read_skill",
+    "usd_per_second",
 ]

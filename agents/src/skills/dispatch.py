@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -11,16 +12,19 @@ from agents.src.errors import InvalidRequest, Problem, RateLimited, UnknownFile
 from agents.src.skills.access import Allowance, TokenStore
 from agents.src.skills.arguments import check_arguments
 from agents.src.skills.catalogue import Catalogue
+from agents.src.skills.prices import usd_per_second
 from agents.src.skills.request import Asking, SkillRequest
 from agents.src.skills.skill import Skill
 from agents.src.tasks import (
     Added,
     Brief,
     Caller,
+    Event,
     FileStore,
     Inbox,
     InputFile,
     Key,
+    Places,
     QuestionRules,
     Runner,
     Task,
@@ -35,16 +39,24 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
-    """`created` is False where the idempotency key brought back an earlier task. No `allowance` where the caller has no rate."""
+    """`created` is False where the idempotency key brought back an earlier task. No `allowance` where the caller has no rate.
+
+    `warnings` are events of the task, too.
+    """
 
     task: Task
     created: bool
     allowance: Allowance | None
+    warnings: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """`default_timeout` in seconds, for skills that name none. `private_callbacks`: they may lead to private addresses."""
+    """`default_timeout` in seconds, for skills that name none. `private_callbacks`: they may lead to private addresses.
+
+    `prices` are those of a second of what its containers have, None where nobody is billed for it.
+    `cap` is the most tasks that run at once (None: it is not known), `limits` the most of single skills.
+    """
 
     catalogue: Catalogue
     store: TaskStore
@@ -55,6 +67,9 @@ class Dispatcher:
     workdirs: Workdirs
     default_timeout: float
     private_callbacks: bool = False
+    prices: Mapping[str, float] | None = None
+    cap: int | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
 
     async def dispatch(self, request: SkillRequest, caller: Caller, task_id: str, key: str | None = None) -> Dispatched:
         """Accepts the request as a task: when this returns, the task is durable.
@@ -68,7 +83,8 @@ class Dispatcher:
         check_arguments(skill, request.args)
         files = await self._files_of(request, caller) if request.files else ()
         workdir = await self.workdirs.admit(request.workdir) if request.workdir else None
-        brief = brief_for(skill, request, files, self.default_timeout)
+        rate = 0.0 if self.prices is None else usd_per_second(skill.resources, self.prices)
+        brief = brief_for(skill, request, files, self.default_timeout, rate)
         now = self.clock.now()
         task = Task(
             id=task_id,
@@ -90,7 +106,7 @@ class Dispatcher:
         added = await self._accept(task, brief, fingerprint)
         if added.created and not added.run:
             await self._start(added.task)
-        return Dispatched(added.task, added.created, allowance)
+        return Dispatched(added.task, added.created, allowance, added.warnings)
 
     async def _count(self, caller: Caller) -> Allowance | None:
         if caller.rate is None:
@@ -129,7 +145,8 @@ class Dispatcher:
 
         try:
             # `begin` is called even if the caller goes away now: no task is claimed, but not begun.
-            return await self.store.add(task, brief, key, claim, begin)
+            places = Places(self.cap, self.limits.get(task.skill))
+            return await self.store.add(task, brief, key, claim, begin, places)
         except Exception:
             if claim and not called:
                 self.runner.release(task.skill)
@@ -143,7 +160,9 @@ class Dispatcher:
             log.warning("start_failed", task=task.id, detail=error.detail)
 
 
-def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...], default_timeout: float) -> Brief:
+def brief_for(
+    skill: Skill, request: SkillRequest, files: tuple[InputFile, ...], default_timeout: float, rate: float | None = 0.0
+) -> Brief:
     """All that a run of this request needs. Raises InvalidRequest where it asks for more than the skill allows."""
     limit = skill.timeout or default_timeout
     if request.timeout is not None and request.timeout > limit:
@@ -166,6 +185,7 @@ def brief_for(skill: Skill, request: SkillRequest, files: tuple[InputFile, ...],
         asks=skill.asks,
         review=skill.review,
         questions=rules_for(skill.questions, request.questions),
+        usd_per_second=rate,
     )
 
 

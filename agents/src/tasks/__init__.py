@@ -8,6 +8,7 @@ from agents.src.tasks.budget import Budget, Whose, amount_of, day_of, dollars
 from agents.src.tasks.budgets import Budgets, Today
 from agents.src.tasks.callbacks import ByCallback, Callbacks
 from agents.src.tasks.caller import ROOT, Caller
+from agents.src.tasks.crowd import MOST_COUNTED, UNREMARKABLE, Ahead, Places, warning_of
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
 from agents.src.tasks.escalation import Escalation, Reach
 from agents.src.tasks.event import Draft, Event, EventType, remembered
@@ -17,6 +18,7 @@ from agents.src.tasks.hub import Following, Hub
 from agents.src.tasks.inbox import Entry, EntryKind, InboxStore, arrivals
 from agents.src.tasks.notice import Notice, NoticeKind, NoticeState, notice_of
 from agents.src.tasks.outbox import AddressRefused, OutboxStore, Post
+from agents.src.tasks.output import Output
 from agents.src.tasks.question import (
     LONGEST_DEADLINE,
     LONGEST_TEXT,
@@ -44,7 +46,7 @@ from agents.src.tasks.steering import Steering, SteeringStore, check_pause, chec
 from agents.src.tasks.store import Added, Claimed, Key, LeaseLost, Page, TaskFilter, TaskStore, Totals, Waiting
 from agents.src.tasks.tail import ended_within, tail, until_ended
 from agents.src.tasks.task import Artifact, Callback, Failure, Inbox, Result, Status, Task, Usage
-from agents.src.tasks.telling import body_of, first_paragraph, summary_of, told_of_question, told_of_task
+from agents.src.tasks.telling import body_of, summary_of, summary_of_result, told_of_question, told_of_task
 from agents.src.tasks.tidying import Tidying
 from agents.src.tasks.turns import Expire, PassOn, TakeDefault, first_turn, next_step
 from agents.src.tasks.underway import Underway
@@ -56,12 +58,15 @@ __all__ = [
     "LONGEST_DEADLINE",
     "LONGEST_TEXT",
     "MOST_CHOICES",
+    "MOST_COUNTED",
     "ROOT",
     "SHORTEST_DEADLINE",
     "STOP",
+    "UNREMARKABLE",
     "Action",
     "Added",
     "AddressRefused",
+    "Ahead",
     "Answer",
     "Answering",
     "Artifact",
@@ -106,9 +111,11 @@ __all__ = [
     "NoticeState",
     "OnCrash",
     "OutboxStore",
+    "Output",
     "Page",
     "Parked",
     "PassOn",
+    "Places",
     "Post",
     "Question",
     "QuestionFilter",
@@ -163,7 +170,6 @@ __all__ = [
     "dollars",
     "ended_within",
     "failed",
-    "first_paragraph",
     "first_turn",
     "next_step",
     "notice_of",
@@ -174,11 +180,13 @@ __all__ = [
     "special",
     "special_host",
     "summary_of",
+    "summary_of_result",
     "tail",
     "told_of_question",
     "told_of_task",
     "unanswered",
     "until_ended",
     "verdict",
+    "warning_of",
     "worker_of",
 ]

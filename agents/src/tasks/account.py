@@ -1,7 +1,9 @@
 """What a run has said and learned so far, as far as its task's record keeps it."""
 
+from agents.src.conversations import first_paragraph
 from agents.src.memory import Lesson
 from agents.src.tasks.event import Draft, EventType
+from agents.src.tasks.output import Listener, Output
 from agents.src.tasks.task import Artifact, Result
 
 LONGEST_TEXT = 64 * 1024
@@ -16,12 +18,19 @@ class Account:
     def __init__(self) -> None:
         self._said = ""
         self._learned: list[Lesson] = []
+        self._listener = Listener()
 
     @property
     def has_learned(self) -> bool:
         return bool(self._learned)
 
+    @property
+    def output(self) -> Output | None:
+        """What the task's record keeps of it, however the run ends."""
+        return self._listener.output
+
     def hear(self, draft: Draft) -> None:
+        self._listener.hear(draft)
         if draft.type is EventType.TEXT:
             self._said = f"{self._said}{draft.data.get('text', '')}\n"[-LAST_PART:]
         elif draft.type is EventType.REMEMBERED:
@@ -29,7 +38,8 @@ class Account:
 
     def result(self, made: Result, artifacts: tuple[Artifact, ...]) -> Result:
         """Of a run that reached its end, from what its engine gave."""
-        return Result(text=shortened(made.text), data=made.data, artifacts=artifacts, remembered=tuple(self._learned))
+        kept = {"text": shortened(made.text), "summary": first_paragraph(made.summary)}
+        return made.model_copy(update={**kept, "artifacts": artifacts, "remembered": tuple(self._learned)})
 
     def leftovers(self, artifacts: tuple[Artifact, ...] = ()) -> Result | None:
         """What a run leaves that does not reach its end."""

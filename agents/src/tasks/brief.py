@@ -72,6 +72,8 @@ class Brief(Kept):
     review: bool = False
     """Whether what a run learns waits until a person accepts it."""
     questions: QuestionRules = QuestionRules()
+    usd_per_second: float | None = None
+    """What a second of a run costs where it runs; 0 where nobody is billed, None where it is not known."""
 
     @property
     def converses(self) -> bool:

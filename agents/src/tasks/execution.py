@@ -31,7 +31,7 @@ from agents.src.tasks.recorder import Recorder
 from agents.src.tasks.run import Ending, Run, cancelled, completed, failed, parked
 from agents.src.tasks.spending import Spending, within_budget
 from agents.src.tasks.store import LeaseLost, TaskStore
-from agents.src.tasks.task import Artifact, Result, Status, Task
+from agents.src.tasks.task import Artifact, Result, Status, Task, Usage
 from agents.src.tasks.time_limit import WARNED_AT, TimeLimit
 from agents.src.tasks.wishes import Wishes
 
@@ -83,6 +83,8 @@ class Execution:
         self._tools = tools
         self._stop: Stop | None = None
         self._work: asyncio.Task[object] | None = None
+        self._begun = 0.0
+        """By the loop's clock."""
         self._account = Account()
         self._recorder = Recorder(lambda drafts, batch: self._patiently(lambda: tools.store.append(run, drafts, batch)))
         self._limit = TimeLimit(run.brief.timeout, self._warn, partial(self.stop, Stop.TIMED_OUT))
@@ -127,6 +129,7 @@ class Execution:
 
     async def carry_out(self) -> Task | None:
         """The task as the run leaves it; None where another worker has it. Raises Unavailable: then it is left unsettled."""
+        self._begun = asyncio.get_running_loop().time()
         task = await self._carry_out()
         if self._account.has_learned and self._tools.taught:
             try:
@@ -301,8 +304,13 @@ class Execution:
         said = await self._hearing.so_far()
         return brief.model_copy(update={"said": said[before:], "said_before": said[:before]}) if said else brief
 
+    def _held(self) -> Usage:
+        """What less than a hundredth of a second was held for is not counted."""
+        seconds, rate = round(asyncio.get_running_loop().time() - self._begun, 2), self.run.brief.usd_per_second
+        return Usage(compute_seconds=seconds, compute_usd=None if rate is None else seconds * rate)
+
     async def _settle(self, ending: Ending) -> Task | None:
-        tries = count()
+        ending, tries = replace(ending, output=self._account.output, held=self._held()), count()
         with suppress(LeaseLost):
             return await self._patiently(lambda: self._tools.store.settle(self.run, ending, again=next(tries) > 0))
         return None

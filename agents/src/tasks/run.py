@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from agents.src.tasks.brief import Brief
 from agents.src.tasks.event import Draft, EventType
-from agents.src.tasks.task import Failure, Result, Status, Task
+from agents.src.tasks.output import Output
+from agents.src.tasks.task import NOTHING_USED, Failure, Result, Status, Task, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Ending:
 
     `input_required` means `queued` where all questions have been answered meanwhile and the task is not paused; `queued` means
     `input_required` where it is. `heard`: how many of its caller's messages it was given, by the word of its engine.
+    `output`: what the record keeps of what the run said, after what earlier attempts did. `held`: for how long it held its
+    worker, and what that cost.
     """
 
     status: Status
@@ -52,6 +55,8 @@ class Ending:
     error: Failure | None = None
     run_at: float | None = None
     heard: int | None = None
+    output: Output | None = None
+    held: Usage = NOTHING_USED
 
 
 def completed(result: Result) -> Ending:

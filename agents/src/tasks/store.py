@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agents.src.tasks.brief import Brief
+from agents.src.tasks.crowd import Places
 from agents.src.tasks.event import Draft, Event
+from agents.src.tasks.output import Output
 from agents.src.tasks.run import Claim, Ending, Run
 from agents.src.tasks.task import Status, Task, Usage
 from agents.src.tasks.wishes import Wishes
@@ -25,11 +27,15 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """`run` where a claim came with the task; `created` is False where the idempotency key was known."""
+    """`run` where a claim came with the task; `created` is False where the idempotency key was known.
+
+    `warnings` are among its events.
+    """
 
     task: Task
     run: Run | None
     created: bool
+    warnings: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +89,20 @@ class TaskStore(Protocol):
         key: Key | None = None,
         claim: Claim | None = None,
         then: Callable[[Added], None] | None = None,
+        places: Places | None = None,
     ) -> Added:
         """Keeps a queued task with its `submitted` event; with a claim it is running in the same transaction.
 
         `then` is called on the event loop once the task is kept, or found by its key, even if the caller was cancelled meanwhile.
+        With `places`, a caller who has many tasks at once is warned: the event comes after `submitted`.
         Raises KeyReused where the caller used the key with another request.
         """
 
     async def get(self, task_id: str) -> Task:
         """Raises UnknownTask."""
+
+    async def output(self, task_id: str) -> Output | None:
+        """What the runs that are over said; None where they said nothing."""
 
     async def ended(self, task_ids: Collection[str]) -> frozenset[str]:
         """Those of these that have ended."""

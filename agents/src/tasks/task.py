@@ -48,13 +48,18 @@ MOVES: dict[Status, frozenset[Status]] = {
 
 
 class Usage(Kept):
-    """Tokens and cost. Adding two gives both."""
+    """Tokens and cost, and for how long runs held their workers. Adding two gives both.
+
+    `compute_usd`: None where a second of it had no known price.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_creation_tokens: int = 0
     cost_usd: float = 0.0
+    compute_seconds: float = 0.0
+    compute_usd: float | None = 0.0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -63,7 +68,13 @@ class Usage(Kept):
             cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
             cache_creation_tokens=self.cache_creation_tokens + other.cache_creation_tokens,
             cost_usd=self.cost_usd + other.cost_usd,
+            compute_seconds=self.compute_seconds + other.compute_seconds,
+            compute_usd=known_sum(self.compute_usd, other.compute_usd),
         )
+
+
+def known_sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
 
 
 NOTHING_USED = Usage()
@@ -78,9 +89,13 @@ class Artifact(Kept):
 
 
 class Result(Kept):
-    """What a completed task gives: text to read, data to compute with, files to fetch, and what it learned."""
+    """What a completed task gives: text to read, data to compute with, files to fetch, and what it learned.
+
+    `summary`: the engine's own; empty where it gave none.
+    """
 
     text: str = ""
+    summary: str = ""
     data: Any = None
     artifacts: tuple[Artifact, ...] = ()
     remembered: tuple[Lesson, ...] = ()

@@ -1,48 +1,32 @@
 """What is told of a task and of a question to those who did not ask. Pure."""
 
-import re
 from typing import Any
 from urllib.parse import quote
 
 from pydantic_core import to_json
 
 from agents.src.clock import iso
+from agents.src.conversations import cut, first_paragraph
 from agents.src.tasks.notice import Notice
 from agents.src.tasks.question import Asked
 from agents.src.tasks.task import Result, Task
 
-LONGEST_SUMMARY = 300
-"""Characters."""
 LARGEST_BODY = 64 * 1024
 """Bytes."""
 LENGTHS = (16_000, 4_000, 1_000, 500)
 """Characters that a text of a body may have, the shorter ones where it does not fit otherwise."""
 ESSENTIAL = ("id", "task_id", "skill", "caller", "status", "error", "text", "created_at", "started_at", "finished_at", "asked_at")
 """What is left of a task or a question that does not fit with all its texts shortened."""
-HEADING = re.compile(r"\s*(#{1,6}\s|[-*_=][-*_=\s]*$)")
-"""A line that is one, or a rule."""
-
-
-def first_paragraph(text: str, longest: int = LONGEST_SUMMARY) -> str:
-    """In one line, and without control characters; a heading only where there is nothing else."""
-    plain = "\n".join("" if HEADING.match(line) else line for line in text.splitlines())
-    said = first_block(plain) or first_block(text)
-    return shortened("".join(filter(str.isprintable, said)), longest)
-
-
-def first_block(text: str) -> str:
-    return next((" ".join(words) for block in re.split(r"\n\s*\n", text) if (words := block.split())), "")
 
 
 def summary_of(task: Task) -> str:
-    """Of a task that has ended: how, in at most 300 characters; empty where there is nothing to say."""
-    if task.error:
-        return first_paragraph(task.error.detail)
-    return first_paragraph(task.result.text) if task.result else ""
+    """Of a task that has ended: how, in a line; empty where there is nothing to say."""
+    return first_paragraph(task.error.detail) if task.error else summary_of_result(task.result)
 
 
-def shortened(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+def summary_of_result(result: Result | None) -> str:
+    """The engine's own, or else the first paragraph of its text."""
+    return first_paragraph(result.summary or result.text) if result else ""
 
 
 def told_of_task(task: Task) -> dict[str, Any]:
@@ -70,7 +54,7 @@ def told_of_task(task: Task) -> dict[str, Any]:
 
 
 def told_of_result(task_id: str, result: Result) -> dict[str, Any]:
-    told = result.model_dump(mode="json")
+    told = result.model_dump(mode="json") | {"summary": summary_of_result(result)}
     for artifact in told["artifacts"]:
         artifact["url"] = f"/api/tasks/{task_id}/artifacts/{quote(artifact['name'], safe='')}"
     return told
@@ -107,7 +91,7 @@ def body_of(notice: Notice, task: Task, asked: Asked | None) -> bytes:
 def with_texts_of(value: Any, longest: int) -> Any:
     """The same with no text longer than that; the names of members stay."""
     if isinstance(value, str):
-        return shortened(value, longest)
+        return cut(value, longest)
     if isinstance(value, dict):
         return {name: with_texts_of(inner, longest) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -115,6 +115,8 @@ def declare_run(sub: Any) -> None:
 
 def declare_tasks(sub: Any) -> None:
     command(sub, "skills", commands.skills, "list the skills that the token may use")
+    guess = command(sub, "estimate", commands.estimate, "show what a task of a skill will take, going by the last ones")
+    guess.add_argument("skill", metavar="SKILL", help="its name, as `modal-invoke skills` lists it")
     tasks = command(sub, "tasks", commands.tasks, "list tasks, the newest first")
     tasks.add_argument("--status", choices=STATUSES)
     tasks.add_argument("--skill", metavar="S")

@@ -12,7 +12,7 @@ from typing import Any
 from modal_invoke import settings
 from modal_invoke.artifacts import download_all
 from modal_invoke.inbox import have_seen
-from modal_invoke.output import Screen, learned, put, put_fields, put_json, put_table, size, spent
+from modal_invoke.output import Screen, computed, last_ones, learned, put, put_fields, put_json, put_table, size, spent
 from modal_invoke.questions import put_questions, tell_how
 from modal_invoke.server import Server
 from modal_invoke.steering import tell_paused
@@ -23,6 +23,8 @@ from modal_invoke.watch import exit_of, watch
 def run(server: Server, args: Namespace, screen: Screen) -> Exit:
     task = submit(server, args, screen)
     if args.detach:
+        for warning in task.get("warnings") or []:  # who follows the task is shown the event
+            screen.warn(f"warning: {warning.get('message', '')}")
         put_json(task) if args.json else put(task["id"])
         return Exit.DONE
     return finish(server, watch(server, task, screen, args.wait), args, screen)
@@ -109,6 +111,26 @@ def skills(server: Server, args: Namespace, _: Screen) -> Exit:
     return Exit.DONE
 
 
+def estimate(server: Server, args: Namespace, screen: Screen) -> Exit:
+    found = server.estimate(args.skill)
+    if args.json:
+        put_json(found)
+    elif not found["tasks"]:
+        screen.warn(f"No task of {args.skill} that you may see has completed yet: there is nothing to go by.")
+    else:
+        ranges = (("seconds", "seconds", 2), ("model, USD", "cost_usd", 4), ("compute, USD", "compute_usd", 6))
+        rows = [(title, *in_digits(found.get(name), digits)) for title, name, digits in ranges]
+        put_table([("", "lowest", "median", "highest"), *rows])
+        screen.note(f"The last {found['tasks']} completed task{'' if found['tasks'] == 1 else 's'} of {args.skill}.")
+    return Exit.DONE
+
+
+def in_digits(values: dict[str, float] | None, digits: int) -> tuple[str, str, str]:
+    if not values:
+        return "unknown", "", ""
+    return f"{values['lowest']:.{digits}f}", f"{values['median']:.{digits}f}", f"{values['highest']:.{digits}f}"
+
+
 def tasks(server: Server, args: Namespace, screen: Screen) -> Exit:
     found = server.tasks(args.limit, args.status, args.skill)
     if args.json:
@@ -126,6 +148,7 @@ def show(server: Server, args: Namespace, _: Screen) -> Exit:
         put_json(task)
         return Exit.DONE
     result: dict[str, Any] = task.get("result") or {}
+    output: dict[str, Any] = task.get("output") or {}
     rows = [
         ("id", task["id"]),
         ("skill", task["skill"]),
@@ -135,8 +158,11 @@ def show(server: Server, args: Namespace, _: Screen) -> Exit:
         ("attempt", str(task.get("attempt") or "")),
         *((moment, str(task.get(f"{moment}_at") or "")) for moment in ("created", "started", "finished")),
         ("used", spent(task)),
+        ("compute", computed(task)),
         *(("artifact", f"{artifact['name']} ({size(artifact['size'])})") for artifact in result.get("artifacts") or []),
         *(("learned", learned(lesson)) for lesson in result.get("remembered") or []),
+        *last_ones("error", output.get("errors") or []),
+        *last_ones("said", output.get("lines") or []),
     ]
     put_fields(rows)
     if result:

@@ -16,6 +16,8 @@ CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 STEP = 0.1  # of the whole, between two printed lines of progress
 PAUSE = 5.0  # seconds after which progress is printed anyway
 UNITS = ("kB", "MB", "GB", "TB")
+FEW = 5  # lines that are shown of many
+LONGEST_FIELD = 200  # characters of such a line
 CLEAR = "\r\x1b[2K"
 FIXED = {
     "parked": "parked until it is answered",
@@ -145,6 +147,13 @@ def put_fields(rows: Iterable[tuple[str, str]]) -> None:
             put(f"{name:<10}{clean(value)}")
 
 
+def last_ones(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Rows for `put_fields`: the last few of many lines, each cut."""
+    hidden = len(lines) - FEW
+    rows = [(name, line[:LONGEST_FIELD]) for line in lines[-FEW:]]
+    return [(name, f"({hidden} earlier ones are not shown)"), *rows] if hidden > 0 else rows
+
+
 def put_table(rows: Iterable[Sequence[str]]) -> None:
     """Columns aligned; on a terminal, lines are cut to its width."""
     table = [[" ".join(clean(cell).split()) for cell in row] for row in rows]
@@ -162,6 +171,14 @@ def spent(task: dict[str, Any]) -> str:
         return ""
     read = sum(usage.get(f"{kind}_tokens") or 0 for kind in ("input", "cache_read", "cache_creation"))
     return f"{read:,} tokens in, {usage.get('output_tokens', 0):,} out, ${usage.get('cost_usd') or 0:.4f}"
+
+
+def computed(task: dict[str, Any]) -> str:
+    """`12.30 s, $0.000123`, or nothing where no run held a worker."""
+    usage = task.get("usage") or {}
+    seconds, usd = usage.get("compute_seconds") or 0, usage.get("compute_usd")
+    price = "at an unknown price" if usd is None else f"${usd:.6f}" if usd else ""
+    return ", ".join(filter(None, (f"{seconds:,.2f} s", price))) if seconds else ""
 
 
 def size(count: int) -> str:

@@ -37,6 +37,9 @@ class Server:
     def skills(self) -> list[Json]:
         return list(self._items("/api/skills", {}))
 
+    def estimate(self, skill: str) -> Json:
+        return self._json(Request("GET", f"/api/skills/{quote(skill, safe='')}/estimate"))
+
     def tasks(self, limit: int, status: str | None, skill: str | None) -> list[Json]:
         """The newest first."""
         query = {"status": status, "skill": skill, "limit": str(min(limit, PAGE))}
