@@ -10,7 +10,7 @@ from agents.src.skills import Estimate, Range
 from agents.src.tasks import Event, Output
 
 WARNING = {"code": "concurrency_warning", "message": "root has 3 tasks under way at once, with this one."}
-ESTIMATE = {
+ESTIMATE: dict[str, Any] = {
     "skill": "planning",
     "tasks": 12,
     "seconds": {"lowest": 48.2, "median": 71.9, "highest": 210.4},
