@@ -203,8 +203,8 @@ class Life(RuleBasedStateMachine):
         assert (run.task.attempt, run.task.resumed) == (task.attempt, task.resumed)
         self.runs.append(run)
         hearing = Hearing(lambda after: self.tasks.said(run.task.id, after), run.task.said, run.task.heard)
-        before = run.task.heard if run.goes_on else 0
-        self.ears[run.id] = Ear(hearing, [*(task.kept if run.goes_on else []), *self.do(hearing.so_far())[before:]])
+        given = self.do(hearing.told(run.brief, goes_on=run.goes_on)).said
+        self.ears[run.id] = Ear(hearing, [*(task.kept if run.goes_on else []), *given])
         for known in task.questions.values():
             if known.answer:  # what was answered is there for whoever asks again
                 again = self.do(self.questions.ask(run, known.asked.key, known.asked.question, QuestionRules()))

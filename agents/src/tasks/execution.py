@@ -13,12 +13,13 @@ from typing import TypeVar
 import structlog
 
 from agents.src.clock import Clock
-from agents.src.conversations import LAST, ConversationStore, window
+from agents.src.conversations import ConversationStore
 from agents.src.errors import EngineFailed, Problem, TaskFailed, TimedOut, Unavailable
 from agents.src.memory import Recall
 from agents.src.tasks.account import Account
 from agents.src.tasks.asking import Asking, Parked
 from agents.src.tasks.brief import Brief
+from agents.src.tasks.briefing import recalled, reminded
 from agents.src.tasks.budget import Budget
 from agents.src.tasks.budgets import Budgets
 from agents.src.tasks.engine import Engine, Workspace, Workspaces
@@ -249,13 +250,17 @@ class Execution:
         try:
             if self._asking.is_over:
                 raise Parked
-            brief, hear = await self._reminded(await self._recalled()), partial(self._hear, engine)
+            brief, hear = await self._briefed(), partial(self._hear, engine)
             if self._tools.budgets is None or not engine.goes_on:
                 return await hear(brief, workspace)
             spending = Spending(self.run, self._tools.budgets, self._tools.questions, self._asking)
             return await within_budget(brief, workspace, lambda: self._granted(spending), hear)
         finally:
             await self._recorder.flush()
+
+    async def _briefed(self) -> Brief:
+        brief = await recalled(self.run.brief, self._tools.memory, self._recorder.add)
+        return await self._patiently(lambda: reminded(brief, self.run.task, self._tools.conversations))
 
     async def _granted(self, spending: Spending) -> Budget | None:
         await self._recorder.flush()  # what was spent so far is in the account
@@ -264,7 +269,7 @@ class Execution:
     async def _hear(self, engine: Engine, brief: Brief, workspace: Workspace) -> Result:
         """One process of the engine."""
         result: Result | None = None
-        brief = await self._spoken_to(brief, workspace)
+        brief = await self._hearing.told(brief, goes_on=workspace.goes_on)
         async with aclosing(engine.run(brief, workspace, self._asking)) as happenings:
             async for happening in happenings:
                 if isinstance(happening, Result):
@@ -275,34 +280,6 @@ class Execution:
         if result is None:
             raise EngineFailed("The engine ended without a result.")
         return result
-
-    async def _recalled(self) -> Brief:
-        """The brief with what the skill knows now, which is more than when the task was accepted."""
-        brief = self.run.brief
-        if self._tools.memory is None:
-            return brief
-        recollection = await self._tools.memory.recall(brief.skill, brief.prompt)
-        if recollection.warning:
-            data = {"code": "memory_unavailable", "message": recollection.warning}
-            await self._recorder.add(Draft(EventType.WARNING, data))
-        if recollection.entries:
-            given = [{"id": entry.id, "text": entry.text} for entry in recollection.entries]
-            await self._recorder.add(Draft(EventType.RECALLED, {"entries": given}))
-        return brief.model_copy(update={"memory": recollection.entries})
-
-    async def _reminded(self, brief: Brief) -> Brief:
-        """The brief with what was said before in the task's conversation."""
-        conversations, task = self._tools.conversations, self.run.task
-        if conversations is None or task.conversation is None:
-            return brief
-        said = await self._patiently(lambda: conversations.before(task.id, LAST))
-        return brief.model_copy(update={"conversation": window(said)})
-
-    async def _spoken_to(self, brief: Brief, workspace: Workspace) -> Brief:
-        """The brief with what the task's caller has said to it."""
-        before = self._hearing.given if workspace.goes_on else 0
-        said = await self._hearing.so_far()
-        return brief.model_copy(update={"said": said[before:], "said_before": said[:before]}) if said else brief
 
     def _held(self) -> Usage:
         """What less than a hundredth of a second was held for is not counted."""

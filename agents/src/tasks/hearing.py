@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from agents.src.tasks.brief import Brief
+
 Read = Callable[[int], Awaitable[Sequence[str]]]
 """All that was said, without the first so many."""
 
@@ -29,11 +31,13 @@ class Hearing:
         self._over = True
         self._news.set()
 
-    async def so_far(self) -> tuple[str, ...]:
-        """All of them; the engine is given them."""
+    async def told(self, brief: Brief, *, goes_on: bool) -> Brief:
+        """The brief with all of them, for a process that begins now: it is given those that the one before it was not, if it goes
+        on with that one's work."""
+        before = self.given if goes_on else 0
         texts = tuple(await self._read(0)) if self._said else ()
         self.given = len(texts)
-        return texts
+        return brief.model_copy(update={"said": texts[before:], "said_before": texts[:before]}) if texts else brief
 
     async def next(self) -> str | None:
         """The first that the engine was not given, once there is one; None at the end."""
