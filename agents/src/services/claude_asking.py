@@ -56,6 +56,7 @@ class Asker:
         self._keep = keep
         self._fail = fail
         self._likened = likened
+        self._asking = 0
         self._deferred: str | None = None
         self._put_off: set[str] = set()
         self.was_called = False
@@ -64,12 +65,20 @@ class Asker:
     async def hook(self, call: "HookInput", _id: str | None, _context: "HookContext") -> "SyncHookJSONOutput":
         """A PreToolUse hook for the tools that ask."""
         self.was_called = True
+        self._asking += 1
         try:
             return await self._decide(cast("PreToolUseHookInput", call))
         except Exception as error:  # SDK and Claude Code would keep it to themselves; it is the run's
             await self._fail(error)
             await asyncio.Event().wait()  # until the run's processes are ended: nothing may happen after this
             raise
+        finally:
+            self._asking -= 1
+
+    @property
+    def is_putting_off(self) -> bool:
+        """Whether, when the run is to be parked, Claude Code ends by itself: a call is put off, or about to be."""
+        return self._asking > 0 or self._deferred is not None
 
     async def _decide(self, call: "PreToolUseHookInput") -> "SyncHookJSONOutput":
         tool, given, call_id = call["tool_name"], call["tool_input"], call["tool_use_id"]

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from claude_agent_sdk import Message, ResultMessage
 
 QUEUED = 64  # messages read ahead of the reader
+LEAVE = 5.0
+"""Seconds in which Claude Code, having put off a call, brings what else it is doing to an end. Then it is ended."""
+LEAST = 0.000_001
+"""US dollars: where nothing is left, Claude Code asks the model once more and then says so."""
 
 log = structlog.get_logger()
 
@@ -70,17 +74,18 @@ class ClaudeEngine:
         """Raises NoCredentials, CredentialsRefused, ModelOverloaded, ModelRefused, TurnsExhausted, BudgetExhausted,
         EngineFailed, Parked, and what `ask` raises."""
         record = RunTranscript(self.transcripts, workspace.session or workspace.run_id) if self.transcripts else None
-        talk = await talk_of(brief, workspace, ask, record)
+        talk, spent = await talk_of(brief, workspace, ask, record), 0.0
         while True:
             try:
                 async with aclosing(self._converse(talk)) as happenings:
                     async for happening in happenings:
+                        spent += happening.usage.cost_usd if isinstance(happening, Draft) else 0.0
                         yield happening
             except NotResumed as why:
                 log.warning("claude_not_resumed", run=workspace.run_id, why=str(why))
                 talk = talk.anew()
             except NotHeard:
-                talk = await talk_of(brief.handed_over(), replace(workspace, goes_on=True), ask, record)
+                talk = await talk_of(with_less(brief.handed_over(), spent), replace(workspace, goes_on=True), ask, record)
             else:
                 return
 
@@ -103,7 +108,7 @@ class ClaudeEngine:
             try:
                 async for draft in talk.take_up(asker, options, config_of(program)):
                     yield minutes.discretion.over(draft)
-                stack.enter_context(listening(talk.ask, speech, heard))
+                stack.enter_context(listening(talk.ask, speech, asker, heard))
                 alive = Alive(lambda: asker.was_called, self.silence) if speech.is_silent else None
                 said = messages(speech, options, workspace.run_id, heard, alive)
                 async for message in await stack.enter_async_context(aclosing(said)):
@@ -158,13 +163,22 @@ def announcement(script: Script) -> str:
     return f"This was a rehearsal: no model was asked, every reply came from {script.name}."
 
 
+def with_less(brief: Brief, spent: float) -> Brief:
+    """The brief of one more process of the same run: it may spend what those before it left."""
+    budget = brief.claude.budget_usd
+    left = None if budget is None else max(budget - spent, LEAST)
+    return brief.model_copy(update={"claude": brief.claude.model_copy(update={"budget_usd": left})})
+
+
 @contextmanager
-def listening(ask: Ask, speech: Speech, heard: Heard) -> Iterator[None]:
+def listening(ask: Ask, speech: Speech, asker: Asker, heard: Heard) -> Iterator[None]:
     """Hands on what the caller says meanwhile, and that the run is to be parked."""
 
     async def listen() -> None:
         while (text := await ask.heard()) is not None:
             speech.say(text)
+        if asker.is_putting_off:
+            await asyncio.sleep(LEAVE)
         await heard.put(Fatal(Parked()))
 
     listener = asyncio.create_task(listen())
