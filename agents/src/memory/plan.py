@@ -76,8 +76,10 @@ def plan(
         action = decide(agreed if heir else None, mine.get(entry_id), theirs.get(entry_id), entry_id)
         if isinstance(action, Agree) and agreed is not None and agreed.rev == action.theirs.rev:
             continue
-        if isinstance(action, Split):
-            action = _settled(action, theirs.get(action.sibling), heir=heir)
+        if not heir and (settled := _settled(action, theirs)):
+            action = settled
+        elif isinstance(action, Split):
+            action = Split(action.theirs, action.mine, action.sibling, theirs.get(action.sibling))
         if action is not None:
             actions[entry_id] = action
     # A sibling that the file does not have yet comes, or comes back, with the conflict, and not by itself.
@@ -85,11 +87,14 @@ def plan(
     return {entry_id: action for entry_id, action in actions.items() if entry_id not in apart}
 
 
-def _settled(split: Split, known: MemoryEntry | None, *, heir: bool) -> Split | Take:
-    """With what is known of the sibling. An old copy brings no conflict back that was settled by deleting its text."""
-    if not heir and known is not None and known.dead and split.mine.text in known.texts_after(None):
-        return Take(split.theirs, split.mine)
-    return Split(split.theirs, split.mine, split.sibling, known)
+def _settled(action: Action | None, theirs: Mapping[str, MemoryEntry]) -> Take | None:
+    """An old copy brings no text back that lost a conflict and then was deleted; also where the entry itself is deleted by now."""
+    match action:
+        case Split(theirs=entry, mine=mine) | Push(mine=Line() as mine, over=MemoryEntry() as entry):
+            sibling = theirs.get(sibling_id(entry.id, mine.text))
+            if sibling is not None and sibling.dead and mine.text in sibling.texts_after(None):
+                return Take(entry, mine)
+    return None
 
 
 def decide(base: MemoryEntry | None, mine: Line | None, theirs: MemoryEntry | None, entry_id: str) -> Action | None:
