@@ -12,6 +12,7 @@ Test code builds what it stores and runs with `tests/building.py`.
 """
 
 import asyncio
+import logging
 import os
 import tempfile
 import warnings
@@ -22,15 +23,29 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import settings
 
 from agents.src.services.database import Db, open_database
+from agents.src.services.logs import HANDLER
 
 OpenDb = Callable[[], Db]
 
 # No deadlines: the machine may be shared. Derandomised: a gate that fails, fails again.
 settings.register_profile("gate", deadline=None, derandomize=True, database=None)
 settings.load_profile("gate")
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """A command that a test calls in this process configures the log; the next test has it as it was."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    structlog.reset_defaults()
+    root.setLevel(level)
+    for handler in [handler for handler in root.handlers if handler.get_name() == HANDLER]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

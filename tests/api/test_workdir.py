@@ -34,7 +34,7 @@ def test_a_task_shows_the_folder_that_it_works_in_and_its_artifacts_are_from_its
         task = (await submit(house, f"{tmp_path}/a/deep/")).json()
         assert (task["status"], task["workdir"]) == ("completed", f"{tmp_path}/a/deep")
         assert [artifact["name"] for artifact in task["result"]["artifacts"]] == ["plan.md"]
-        assert (await house.client.get(f"/api/tasks/{task['id']}")).json() == task
+        assert (await house.client.get(f"/api/tasks/{task['id']}")).json()["workdir"] == task["workdir"]
         assert list((tmp_path / "a" / "deep").iterdir()) == []
         assert (await submit(house, None)).json()["workdir"] is None
 

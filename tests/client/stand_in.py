@@ -141,7 +141,16 @@ class StandIn:
     def ask(self, task: Json, question: Json) -> Json:
         """A question of a task, as the server shows it."""
         question_id = f"question{len(self.questions) + 1:018}"
-        whole = {"header": "", "choices": [], "several": False, "free_text": True, "default": [], "due_at": None, **question}
+        whole = {
+            "header": "",
+            "choices": [],
+            "several": False,
+            "free_text": True,
+            "default": [],
+            "budget": None,
+            "due_at": None,
+            **question,
+        }
         about = {
             "task_id": task["id"],
             "skill": task["skill"],

@@ -81,6 +81,7 @@ def test_a_question_is_told_with_all_that_an_answer_needs() -> None:
         "free_text": False,
         "choices": [{"label": "red", "description": ""}],
         "default": [],
+        "budget": None,
         "to": "human",
         "asked_at": "2027-01-15T08:00:00.000Z",
         "due_at": "2027-01-15T08:01:00.000Z",

@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from agents.src.clock import Clock
 from agents.src.services.claude_credentials import CredentialSource
 from agents.src.services.claude_responder import ClaudeResponder
 from agents.src.services.processes import runs_alive
@@ -61,6 +62,7 @@ class Desk:
         self.responder = ClaudeResponder(replace(self.nobody, api_key=SecretStr("sk-the-real-one")), model="haiku", retries=0)
         self.requests: list[dict[str, Any]] = []
         self.log: list[Any] = []
+        self.question_id = ""
 
     def ask(
         self, question: Question, *replies: dict[str, Any], prompt: str = "Plan it.", events: tuple[Event, ...] = ()
@@ -72,7 +74,9 @@ class Desk:
 
     def asked(self, question: Question) -> Asked:
         turns = (Turn.CALLER, Turn.RESPONDER)
-        return Asked(new_id(), new_id(), "planning", "ada", "k", question, turns, 600.0, 1, NOON, NOON + 300)
+        # An id of its own in all processes of a test run: the processes that bear it are looked for.
+        self.question_id = Clock().new_id()
+        return Asked(self.question_id, new_id(), "planning", "ada", "k", question, turns, 600.0, 1, NOON, NOON + 300)
 
     async def played(self, scene: Callable[[str], Awaitable[Response]], *replies: dict[str, Any]) -> Response:
         script = Script.model_validate({"name": "trial.yaml", "replies": replies})
@@ -81,11 +85,14 @@ class Desk:
             self.requests = service.requests
             with capture_logs() as self.log:
                 response = await scene(service.url)
-        assert not [run for run in runs_alive() if run.startswith("responder:")]
+        assert not self.runs_alive()
         assert set(psutil.Process().children()) <= before  # nor a zombie is left
         assert list(self.folder.iterdir()) == []
         gc.collect()  # an unclosed transport complains here
         return response
+
+    def runs_alive(self) -> list[str]:
+        return [run for run in runs_alive() if run.startswith(f"responder:{self.question_id}:")]
 
     def logged(self, event: str) -> dict[str, Any]:
         [found] = [line for line in self.log if line["event"] == event]
@@ -187,7 +194,7 @@ def test_one_that_takes_too_long_is_given_up_with_all_its_processes(desk: Desk) 
         responder = replace(desk.responder, base_url=url, clock=clock)
         asking = asyncio.create_task(responder.respond(desk.asked(WHICH), "Plan it.", ()))
         await eventually(lambda: bool(desk.requests))
-        assert [run for run in runs_alive() if run.startswith("responder:")]
+        assert desk.runs_alive()
         await clock.advance(responder.patience - 1)
         assert not asking.done()
         await clock.advance(1)

@@ -2,14 +2,13 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
 
 from agents.src.errors import Misconfigured
-from agents.src.services.logs import HANDLER, configure_logs
+from agents.src.services.logs import configure_logs
 from agents.src.settings import Settings, read_settings
 
 TOKEN = "a-root-token-that-is-long-enough-to-be-one"
@@ -18,17 +17,6 @@ NAMED = "mi_VHz9QPTBo9rGpN5nR6HBNWYZRFgFJv84tDFDMYZHgGM"
 
 def settings(**values: Any) -> Settings:
     return read_settings(**{"token": TOKEN, "log_level": "info", "log_json": False, **values})
-
-
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    level = root.level
-    yield
-    structlog.reset_defaults()
-    root.setLevel(level)
-    for handler in [handler for handler in root.handlers if handler.get_name() == HANDLER]:
-        root.removeHandler(handler)
 
 
 def test_both_kinds_of_loggers_give_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,4 +97,5 @@ def test_a_named_token_sees_and_may_do_what_it_was_given(house: House) -> None:
     assert (refused.status_code, refused.json()["type"]) == (403, "/problems/skill-not-allowed")
     hers = house.web.post("/api/skill", json={"skill": "slow", "task": "0"}, headers=ada | {"Prefer": "wait=60"}).json()
     assert (hers["status"], hers["caller"]) == ("completed", "ada")
-    assert house.show(hers["id"]) == hers
+    shown = house.show(hers["id"])
+    assert {name: shown[name] for name in hers if name != "warnings"} == {n: v for n, v in hers.items() if n != "warnings"}

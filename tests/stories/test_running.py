@@ -97,7 +97,7 @@ def test_a_submission_that_is_repeated_is_the_same_task(house: House) -> None:
 def test_what_was_done_is_listed_and_counted(house: House) -> None:
     task = house.submit("slow", "0", prefer="wait=60", metadata={"for": "the list"})
     listed = house.web.get("/api/tasks", params={"skill": "slow", "status": "completed", "limit": 200}).json()
-    assert task in listed["items"]
+    assert {name: value for name, value in task.items() if name != "warnings"} in listed["items"]
     status = house.web.get("/api/status").json()
     assert status["by_status"]["completed"] >= 1
     assert status["caller"] == "root"

@@ -88,7 +88,7 @@ def plan(
 
 
 def _settled(action: Action | None, theirs: Mapping[str, MemoryEntry]) -> Take | None:
-    """An old copy brings no text back that lost a conflict and then was deleted; also where the entry itself is deleted by now."""
+    """An old copy brings no text back that lost a conflict and then was deleted, also where the entry itself is deleted too."""
     match action:
         case Split(theirs=entry, mine=mine) | Push(mine=Line() as mine, over=MemoryEntry() as entry):
             sibling = theirs.get(sibling_id(entry.id, mine.text))

@@ -62,7 +62,7 @@ class Decision(Frozen):
 
 def prompt_of(asked: Asked, prompt: str, events: Sequence[Event]) -> str:
     """What is shown, at most LARGEST bytes. Raises Undecided where the question is too long to be shown whole."""
-    question = quoted(asked.question.model_dump(mode="json", exclude={"default"}))
+    question = quoted(asked.question.model_dump(mode="json", exclude={"default", "budget"}))
     if size(question) > LARGEST_QUESTION:
         raise Undecided("The question is too long to be shown to a responder.")
     parts = [f'"skill": {quoted(asked.skill)}', f'"task": {cut(quoted(prompt), LARGEST_TASK)}', f'"question": {question}']

@@ -19,7 +19,9 @@ LEVELS = {
     "error": logging.ERROR,
     "critical": logging.CRITICAL,
 }
-TALKATIVE = ("uvicorn", "httpx", "httpcore", "asyncio", "mcp", "claude_agent_sdk")
+TALKATIVE = ("uvicorn", "httpx", "httpcore", "asyncio", "mcp")
+TELLS_TWICE = "claude_agent_sdk"
+"""It raises each error that it logs; so does Claude Code's expected end after a failure it has told of."""
 NAMED_TOKEN = re.compile(r"\b(?:mi_[\w-]{20,}|whsec_[\w+/=-]{20,})")
 """And the secrets that sign what callbacks are sent."""
 HIDDEN = "***"
@@ -112,3 +114,4 @@ def route(formatter: logging.Formatter, level: int) -> None:
     root.setLevel(level)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(level if level <= logging.DEBUG else max(level, logging.WARNING))
+    logging.getLogger(TELLS_TWICE).setLevel(level if level <= logging.DEBUG else logging.CRITICAL)

@@ -30,7 +30,7 @@ def summary_of_result(result: Result | None) -> str:
 
 
 def told_of_task(task: Task) -> dict[str, Any]:
-    """As HTTP shows it, but for its callback, which changes with each attempt to tell."""
+    """As HTTP lists it, but for its callback, which changes with each attempt to tell."""
     return {
         "id": task.id,
         "skill": task.skill,
@@ -43,8 +43,10 @@ def told_of_task(task: Task) -> dict[str, Any]:
         "caller": task.caller,
         "conversation": task.conversation,
         "workdir": task.workdir,
+        "budget_usd": task.budget_usd,
         "attempt": task.attempt,
         "questions": task.waiting,
+        "paused": task.paused,
         "priority": task.priority,
         "metadata": task.metadata,
         "created_at": iso(task.created_at),
