@@ -3,6 +3,7 @@
 house    a place with its skills: a server on SQLite, a server on PostgreSQL, and the deployed app where the environment
          names one (docs/deploy.md). A test that asks for it runs in each of them.
 advising as `house`, but its skill `advisor` has the rehearsal that it needs. The local ones are the test's own
+spending the same for the skill `spender`
 local    the server on SQLite: for stories that do with it what only a local server bears
 cloud    the deployed app
 """
@@ -17,11 +18,10 @@ import pytest
 
 from tests.conftest import in_database
 from tests.live.deployed.deployment import Deployment, deployed, is_named
-from tests.stories.house import DATABASE_SCRIPT, House, Place, entering
+from tests.stories.house import DATABASE_SCRIPT, SPENDING_SCRIPT, House, Place, entering
 from tests.stories.local import LocalServer, served
 
 SharedMemory = Callable[[str], Mapping[str, str]]
-ADVISING = {"MODAL_INVOKE_REHEARSAL": str(DATABASE_SCRIPT)}
 PLACES = ["sqlite", "postgres", *(["deployed"] if is_named() else [])]
 
 
@@ -55,14 +55,27 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture(params=PLACES)
 def advising(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    with rehearsing(request, tmp_path, DATABASE_SCRIPT) as house:
+        yield house
+
+
+@pytest.fixture(params=PLACES)
+def spending(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    with rehearsing(request, tmp_path, SPENDING_SCRIPT) as house:
+        yield house
+
+
+@contextmanager
+def rehearsing(request: pytest.FixtureRequest, folder: Path, script: Path) -> Iterator[House]:
+    """Deployed, the skill's own secret says which script it has."""
     with ExitStack() as opened:
         if request.param == "deployed":
             place: Place = request.getfixturevalue("cloud")
         else:
             url = None
             if request.param == "postgres":
-                url = opened.enter_context(new_database(request.getfixturevalue("postgres_url"), "advising"))
-            place = opened.enter_context(served(tmp_path / "server", url, settings=ADVISING))
+                url = opened.enter_context(new_database(request.getfixturevalue("postgres_url"), "rehearsing"))
+            place = opened.enter_context(served(folder / "server", url, settings={"MODAL_INVOKE_REHEARSAL": str(script)}))
         yield opened.enter_context(entering(place))
 
 

@@ -28,8 +28,10 @@ LONG = "100"
 """Seconds that no story waits for."""
 PATIENCE = 40
 """Seconds after which a story that waits gives up."""
-DATABASE_SCRIPT = Path(__file__).parent / "skills" / "advisor" / "rehearsals" / "database.yaml"
-"""What the skill `advisor` has in place of a model."""
+SKILLS = Path(__file__).parent / "skills"
+DATABASE_SCRIPT = SKILLS / "advisor" / "rehearsals" / "database.yaml"
+SPENDING_SCRIPT = SKILLS / "spender" / "rehearsals" / "spending.yaml"
+"""What the skills `advisor` and `spender` have in place of a model."""
 SAME_PROGRAM = {"slow": ["once"], "apprentice": ["novice"], "asker": ["hasty", "nobody", "patient"]}
 """By the name of a skill those that differ from it in their info.md only."""
 

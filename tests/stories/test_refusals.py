@@ -5,7 +5,9 @@ import pytest
 from tests.stories.house import House
 
 NOBODY = "0" * 26
-CATALOGUE = "advisor, apprentice, asker, hasty, listener, media-processing, nobody, novice, once, patient, planning, slow"
+CATALOGUE = (
+    "advisor, apprentice, asker, hasty, listener, media-processing, nobody, novice, once, patient, planning, slow, spender"
+)
 
 
 OPERATIONS = "['probe', 'convert', 'trim', 'thumbnail', 'extract-audio', 'resize']"

@@ -20,7 +20,8 @@ from tests.qdrant_double import Double, in_the_background
 
 KEY = "a key of the deployment"
 REHEARSAL = "/root/skills/planning/rehearsals/plan.yaml"
-ANOTHER_REHEARSAL = "/root/skills/advisor/rehearsals/database.yaml"
+OF_ADVISOR = "/root/skills/advisor/rehearsals/database.yaml"
+OF_SPENDER = "/root/skills/spender/rehearsals/spending.yaml"
 
 
 def main(command: list[str]) -> int:
@@ -43,7 +44,8 @@ def values(database_url: str, qdrant_url: str) -> dict[str, dict[str, str]]:
         "modal-invoke-qdrant": {"QDRANT_URL": qdrant_url, "QDRANT_API_KEY": KEY},
         "anthropic": {"MODAL_INVOKE_REHEARSAL": REHEARSAL},
         "picture-store": {"PICTURE_STORE_KEY": "a key"},
-        "advisor-rehearsal": {"MODAL_INVOKE_REHEARSAL": ANOTHER_REHEARSAL},
+        "advisor-rehearsal": {"MODAL_INVOKE_REHEARSAL": OF_ADVISOR},
+        "spender-rehearsal": {"MODAL_INVOKE_REHEARSAL": OF_SPENDER},
     }
 
 
