@@ -10,9 +10,11 @@ eventually(condition)    waits for what no event tells
 """
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,8 @@ NOON = 1_800_000_000.0
 PATIENCE = 20.0
 """Seconds after which a test that waits gives up. Only a broken program takes so long."""
 
-IDS = iter(range(1, 1 << 40))
+IDS = count(os.getpid() * 10**12)
+"""Of this process alone: the processes of a run are found by its id, and several processes may run tests at once."""
 
 
 def new_id() -> str:
