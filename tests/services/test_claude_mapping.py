@@ -208,9 +208,13 @@ def test_where_no_question_waits_what_was_begun_has_a_result_and_nothing_is_mark
     run.result("a", "read")
     past = past_of(run.entries)
     assert past and past.held is None and gone_on_with(past, {}) == (run.entries, [])
+    run.call("c", ASK_CALLER, {"text": "Why?"})
+    run.mark("c")
+    run.result("c", "Because.")
     run.call("b", "Bash", {})
     past = past_of(run.entries)
     assert past and past.held is None
     entries, added = gone_on_with(past, {})
     assert results_in(entries)["b"] == (INTERRUPTED.text, True)
     assert (len(added), len(chain(entries)), [marks(entry) for entry in entries if marks(entry)]) == (1, len(entries), [])
+    assert "c" in results_in(entries)

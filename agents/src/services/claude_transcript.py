@@ -94,8 +94,11 @@ def marks(entry: Entry) -> str | None:
 def gone_on_with(past: Past, results: Mapping[str, Told]) -> tuple[list[Entry], list[Entry]]:
     """The entries to resume with, and what has to be kept of that. `results` are those of the calls that were put off."""
     results = {**past.answered, **results}
-    held = past.held
-    entries = [_with_results(entry, results) for entry in (_unmarked(past.entries, held.id) if held else past.entries)]
+    held, kept = past.held, list(past.entries)
+    # A mark that stays, although its call was answered, has Claude Code run that call once more.
+    for call_id in {marked for entry in past.entries if (marked := marks(entry))}:
+        kept = _unmarked(kept, call_id)
+    entries = [_with_results(entry, results) for entry in kept]
     added: list[Entry] = []
     there = {block["tool_use_id"] for block in _blocks(entries, "tool_result")}
     found = {**results, **{call.id: INTERRUPTED for call in past.lost}}
