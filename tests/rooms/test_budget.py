@@ -136,8 +136,9 @@ def test_the_default_is_to_stop() -> None:
 
 def test_no_model_is_asked_and_nothing_of_the_skills_own_questions_is_taken_over() -> None:
     rules = QuestionRules(hold=5, deadline=60.0, ask=(Turn.RESPONDER, Turn.HUMAN), free_text=False, default=("yes",))
-    assert rules_for(rules) == QuestionRules(deadline=60.0, ask=(Turn.HUMAN,))
+    assert rules_for(rules) == QuestionRules(deadline=60.0, ask=(Turn.HUMAN, Turn.CALLER))
     assert rules_for(QuestionRules(deadline=None, ask=(Turn.RESPONDER,))).ask == (Turn.CALLER, Turn.HUMAN)
+    assert rules_for(QuestionRules(ask=(Turn.CALLER,))).ask == (Turn.CALLER,)
 
 
 def test_a_token_may_not_raise_its_own_limit_until_the_day_is_over() -> None:

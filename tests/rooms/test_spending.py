@@ -37,7 +37,7 @@ from agents.src.tasks import (
     Workspace,
 )
 from agents.src.tasks.policy import after_crash
-from tests.building import NOON, SteppedClock, a_skill, ended, immediately, new_id, parts, running
+from tests.building import NOON, SteppedClock, a_skill, ended, eventually, immediately, new_id, parts, running
 from tests.rooms.test_asking import parked, pending
 
 A_DAY = 86400.0
@@ -170,6 +170,22 @@ def test_it_ends_where_it_is_to_stop(state_dir: Path, answer: Answer, hold: floa
         assert (len(model.budgets), done.budget_usd) == (1, 0.5)
 
     tell(state_dir, story, question_hold_seconds=hold)
+
+
+def test_where_the_skill_asks_only_somebody_who_cannot_be_reached_the_caller_is_asked(state_dir: Path) -> None:
+    async def story(here: Parts, _: Model) -> None:
+        task = await submit(here, budget_usd=0.5)  # without a callback
+
+        async def is_passed_on() -> bool:
+            return bool(await log(here, task, EventType.QUESTION_PASSED_ON))
+
+        await eventually(is_passed_on)
+        asked = await asked_of(here, task)
+        assert asked.whose_turn is Turn.CALLER
+        await here.answering.answer(asked, by("5"))
+        assert (await ended(here, task)).status is Status.COMPLETED
+
+    tell(state_dir, story, questions=QuestionRules(ask=(Turn.HUMAN, Turn.RESPONDER)))
 
 
 def test_where_nobody_answers_it_stops_and_no_model_is_asked(state_dir: Path) -> None:

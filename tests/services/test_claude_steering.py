@@ -2,11 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agents.src.services import claude_code
 from agents.src.services.processes import processes_of
-from agents.src.tasks import EventType, Status, execution
+from agents.src.services.rehearsal import Rehearsal
+from agents.src.tasks import EventType, Run, Status, execution
 from tests.building import ended, eventually, running, submit
 from tests.rooms.test_steering import until
 from tests.services.test_claude_questions import a_house, script
@@ -55,5 +58,36 @@ def test_what_is_said_to_a_running_task_is_heard_before_it_completes(state_dir: 
             done = await ended(here, task)
             assert done.result and done.result.text.endswith("Both."), done
             assert (done.attempt, done.said) == (1, 1)
+
+    asyncio.run(story())
+
+
+def test_what_is_said_too_late_for_a_resumed_run_is_heard_by_one_that_knows_all_that_run_did(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "PARKING", 60.0)
+    replies: list[dict[str, Any]] = [{"tools": [WAIT]}, {"expect": "We use passkeys.", "tools": [LOOK]}, {"text": "Passkeys."}]
+    monkeypatch.setattr(claude_code, "Rehearsal", lambda _: Rehearsal(script(*replies)))
+
+    async def story() -> None:
+        async with running(a_house(state_dir, script(*replies), hold=60)) as here:
+            hush = here.store.hush
+
+            async def late(run: Run, heard: int) -> bool:
+                if heard == 1:
+                    replies[2] = {"expect": "And the other?", "text": "Both."}
+                    await here.steering.say(run.task.id, "And the other?", "ada")
+                return await hush(run, heard)
+
+            monkeypatch.setattr(here.store, "hush", late)
+            task = await submit(here, "asking")
+            await eventually(lambda: any(state_dir.glob("work/*/output/begun")))
+            await here.steering.pause(task.id)
+            await until(here, task, EventType.PAUSED)
+            await here.steering.say(task.id, "We use passkeys.", "ada")
+            await here.steering.resume(task.id)
+            done = await ended(here, task)
+            assert done.result and done.result.text.endswith("Both."), done.error
+            assert (done.attempt, done.said) == (2, 2)
 
     asyncio.run(story())

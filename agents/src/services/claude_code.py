@@ -115,6 +115,7 @@ class ClaudeEngine:
                     for draft in minutes.of(message):
                         yield draft
                 outcome = _outcome(minutes.result, stage, names, speech)
+                await talk.end(config_of(program), speech)
             except (Parked, BudgetExhausted, NotHeard):
                 used = await talk.set_down(config_of(program), speech)
                 if used and minutes.result is None:  # it was ended before it could say so

@@ -58,6 +58,12 @@ class Talk:
         if self.record:
             await self.record.keep()
 
+    async def end(self, config: Path, speech: Speech) -> None:
+        """After a process that did its work. What is said too late for it, another one hears, and goes on from here, not from
+        where an earlier one was stopped. Raises Unavailable."""
+        if self.record and self.record.is_kept:
+            await self.set_down(config, speech)
+
     async def set_down(self, config: Path, speech: Speech) -> Mapping[str, Any] | None:
         """After the process has ended: the next one can go on from here, and is told what this one did not take in.
 

@@ -111,6 +111,11 @@ class RunTranscript:
         self.session = str(uuid5(NAMES, work))
         """Claude Code's id for it."""
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether something of it is in the store: a run that goes on would go on with that."""
+        return self._is_kept or not self._begins
+
     def _key(self, subpath: str = "") -> "SessionKey":
         key: SessionKey = {"project_key": self._project, "session_id": self.session}
         return {**key, "subpath": subpath} if subpath else key

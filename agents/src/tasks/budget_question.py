@@ -48,9 +48,10 @@ def raising(budget: Budget, amount: str) -> Choice:
 
 def rules_for(rules: QuestionRules) -> QuestionRules:
     """The skill's rules, as far as they say which people are asked, and for how long. The rest of them is meant for its own
-    questions."""
-    people = tuple(turn for turn in rules.ask if turn in PEOPLE)
-    return QuestionRules(deadline=rules.deadline, ask=people or PEOPLE)
+    questions. The caller is always one of them: where nobody else can be reached, the task would end without a word."""
+    people = tuple(turn for turn in rules.ask if turn in PEOPLE) or PEOPLE
+    last = () if Turn.CALLER in people else (Turn.CALLER,)
+    return QuestionRules(deadline=rules.deadline, ask=(*people, *last))
 
 
 def limit_after(asked: Asked) -> float | None:
