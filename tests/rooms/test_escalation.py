@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from agents.src.errors import ModelOverloaded
+from agents.src.services.budget_store import SqlBudgets
 from agents.src.services.database import Db
 from agents.src.services.question_store import SqlQuestionStore
 from agents.src.tasks import (
@@ -127,12 +128,14 @@ async def office(
     beside: House | None = None,
     opened: bool = True,
     store: type[SqlQuestionStore] = SqlQuestionStore,
+    daily: float | None = None,
 ) -> AsyncIterator[Office]:
     house = a_house(db, beside.clock if beside else None)
     house.questions = store(db, house.hub, house.clock)
     db.watch(house.hub.signal)
     answering = Answering(house.questions, Nowhere())
-    escalation = Escalation(answering, house.store, house.hub, house.clock, human or Reachable(), model)
+    budgets = SqlBudgets(db, house.hub, house.clock, daily)
+    escalation = Escalation(answering, house.store, house.hub, house.clock, human or Reachable(), model, budgets)
     if opened:
         escalation.open()
     try:
@@ -262,6 +265,21 @@ def test_a_responder_that_gives_no_answer_is_passed_over(
                 assert (await here.house.store.get(run.task.id)).status is Status.FAILED
             else:
                 assert (await here.turn(asked, Turn.CALLER)).due_at == NOON + 600
+            assert len(model.shown) == 1
+
+    tell(story)
+
+
+def test_a_responder_spends_no_more_than_a_day_has(open_sqlite: OpenDb) -> None:
+    async def story() -> None:
+        model = Model(spent=Draft(EventType.USAGE, {}, Usage(cost_usd=0.5)))
+        model.go.set()
+        rules = QuestionRules(deadline=600.0, ask=(Turn.RESPONDER, Turn.CALLER))
+        async with office(open_sqlite(), model=model, daily=0.5) as here:
+            first, _ = await here.asked(rules=rules)
+            await here.until(first, lambda now: now.state is QuestionState.ANSWERED)
+            second, _ = await here.asked(rules=rules)
+            await here.turn(second, Turn.CALLER)
             assert len(model.shown) == 1
 
     tell(story)

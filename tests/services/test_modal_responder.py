@@ -13,6 +13,7 @@ from agents.src.bootstrap.engines import default_responder
 from agents.src.bootstrap.program import escalation_over
 from agents.src.clock import Clock
 from agents.src.errors import Misconfigured, UnknownQuestion
+from agents.src.services.budget_store import SqlBudgets
 from agents.src.services.claude_responder import ClaudeResponder
 from agents.src.services.database import open_database
 from agents.src.services.modal_responder import ModalResponder
@@ -52,7 +53,8 @@ class Database:
 
     async def called(self, asked: Asked) -> None:
         """Makes it the responder's turn, and no more, as where another process has called for it."""
-        escalation = escalation_over(Answering(self.questions, None), self.tasks, self.hub, self.clock, Called())
+        budgets = SqlBudgets(self.db, self.hub, self.clock, None)
+        escalation = escalation_over(Answering(self.questions, None), self.tasks, self.hub, self.clock, Called(), budgets)
         await escalation.once()
         assert (await self.questions.get(asked.id)).whose_turn is Turn.RESPONDER
 

@@ -10,6 +10,7 @@ from agents.src.bootstrap.memory import Memory
 from agents.src.bootstrap.program import KEEP_EVERY, Parts, bootstrap, escalation_over
 from agents.src.clock import Clock
 from agents.src.errors import Misconfigured, Unavailable
+from agents.src.services.budget_store import SqlBudgets
 from agents.src.services.database import Db, open_database
 from agents.src.services.files import FolderFiles
 from agents.src.services.lease import Lease
@@ -24,7 +25,7 @@ from agents.src.services.task_store import SqlTaskStore
 from agents.src.services.webhooks import Webhooks
 from agents.src.settings import OFF, Settings, granted_variables
 from agents.src.skills import Catalogue
-from agents.src.tasks import Answering, Callbacks, Hub, Reaper, Responder, Tidying, worker_of
+from agents.src.tasks import Answering, Budgets, Callbacks, Hub, Reaper, Responder, Tidying, worker_of
 
 log = structlog.get_logger()
 
@@ -114,10 +115,16 @@ async def reap(settings: Settings) -> None:
         await Reaper(store, runner, runner, clock).reap()
         # The web app, which does so at once, is not always there.
         answering = Answering(SqlQuestionStore(db, hub, clock), runner)
-        await escalation_over(answering, store, hub, clock, called_responder(settings)).once()
+        await escalation_over(
+            answering, store, hub, clock, called_responder(settings), budgets_of(settings, db, hub, clock)
+        ).once()
         await send_due(settings, db, hub, clock)
     finally:
         await db.close()
+
+
+def budgets_of(settings: Settings, db: Db, hub: Hub, clock: Clock) -> Budgets:
+    return SqlBudgets(db, hub, clock, settings.daily_budget_usd)
 
 
 def called_responder(settings: Settings) -> Responder | None:
@@ -135,7 +142,9 @@ async def respond(settings: Settings, question_id: str) -> None:
         hub = Hub()
         store = SqlTaskStore(db, hub, clock)
         answering = Answering(SqlQuestionStore(db, hub, clock), ModalRunner(store))
-        await escalation_over(answering, store, hub, clock, default_responder(settings)).respond(question_id)
+        await escalation_over(
+            answering, store, hub, clock, default_responder(settings), budgets_of(settings, db, hub, clock)
+        ).respond(question_id)
     finally:
         await db.close()
 

@@ -183,7 +183,7 @@ def bootstrap(
         limits={} if solo else limits,
     )
     answering = Answering(questions, chosen)
-    escalation = escalation_over(answering, store, hub, clock, responder or default_responder(settings))
+    escalation = escalation_over(answering, store, hub, clock, responder or default_responder(settings), budgets)
     steering = Steering(SqlSteeringStore(db, hub, clock), chosen)
     inbox, outbox = SqlInboxStore(db), SqlOutboxStore(db, hub, clock)
     post = post or Webhooks(private=settings.callback_private_addresses)
@@ -195,6 +195,8 @@ def bootstrap(
     )
 
 
-def escalation_over(answering: Answering, store: TaskStore, hub: Hub, clock: Clock, responder: Responder | None) -> Escalation:
+def escalation_over(
+    answering: Answering, store: TaskStore, hub: Hub, clock: Clock, responder: Responder | None, budgets: Budgets
+) -> Escalation:
     """The same wherever it runs: who is not there in one process would be passed over for all."""
-    return Escalation(answering, store, hub, clock, ByCallback(store), responder)
+    return Escalation(answering, store, hub, clock, ByCallback(store), responder, budgets)

@@ -12,6 +12,7 @@ from agents.src.clock import Clock
 from agents.src.errors import AlreadyAnswered, Problem, QuestionExpired, Unavailable
 from agents.src.tasks.answering import Answering
 from agents.src.tasks.asking import EXPIRED
+from agents.src.tasks.budgets import Budgets
 from agents.src.tasks.event import Event, EventType
 from agents.src.tasks.hub import Hub
 from agents.src.tasks.policy import failure_of
@@ -45,7 +46,14 @@ class Escalation:
     """Any number of processes may run it at once: each step is taken once."""
 
     def __init__(
-        self, answering: Answering, tasks: TaskStore, hub: Hub, clock: Clock, reach: Reach, responder: Responder | None
+        self,
+        answering: Answering,
+        tasks: TaskStore,
+        hub: Hub,
+        clock: Clock,
+        reach: Reach,
+        responder: Responder | None,
+        budgets: Budgets | None = None,
     ) -> None:
         self._questions = answering.questions
         self._answering = answering
@@ -54,6 +62,7 @@ class Escalation:
         self._clock = clock
         self._reach = reach
         self._responder = responder
+        self._budgets = budgets
         self._task_id: str | None = None
         self._wake = asyncio.Event()
         self._responding: set[asyncio.Task[bool]] = set()
@@ -138,9 +147,14 @@ class Escalation:
         if asked.state is QuestionState.PENDING and asked.whose_turn is Turn.RESPONDER and not await self._is_seen_to(asked):
             await self._step(asked)
 
+    async def _is_spent(self, caller: str) -> bool:
+        """Whether the caller, or all together, may spend nothing more today."""
+        days = [await self._budgets.today(whose) for whose in (caller, None)] if self._budgets else []
+        return any(day.limit_usd is not None and day.spent_usd >= day.limit_usd for day in days)
+
     async def _is_seen_to(self, asked: Asked) -> bool:
         """Whether the responder has answered, or another process goes on from here."""
-        if self._responder is None:
+        if self._responder is None or await self._is_spent(asked.caller):
             return False
         try:
             task = await self._tasks.get(asked.task_id)
