@@ -10,8 +10,7 @@ from agents.src.services.rehearsal import Rehearsal, Reply, Script, ToolCall
 from tests.client.claude import ClaudeCode, bash, converse, install_plugin
 from tests.client.driver import Client
 from tests.client.terminal import session, settle_in
-from tests.stories.conftest import ADVISING
-from tests.stories.house import LONG, House, entering
+from tests.stories.house import DATABASE_SCRIPT, LONG, House, entering
 from tests.stories.local import served
 
 TYPED = '/modal-invoke advisor "Choose a database"'
@@ -27,7 +26,8 @@ MISSED = "modal-invoke, while nobody was here:"
 @pytest.fixture
 def narrow(tmp_path: Path) -> Iterator[House]:
     """As `advising`, with room for one task at a time."""
-    with served(tmp_path / "server", settings=ADVISING | {"MAX_CONCURRENT_TASKS": "1"}) as server, entering(server) as house:
+    settings = {"MODAL_INVOKE_REHEARSAL": str(DATABASE_SCRIPT), "MAX_CONCURRENT_TASKS": "1"}
+    with served(tmp_path / "server", settings=settings) as server, entering(server) as house:
         yield house
 
 
