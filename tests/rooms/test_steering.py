@@ -94,6 +94,15 @@ async def asked_of(here: Parts, task: Task) -> str:
     return (await here.questions.page(QuestionFilter(task_id=task.id), None, 1)).items[0].id
 
 
+async def told_one(here: Parts) -> Task:
+    """A task whose run has heard "one"."""
+    task = await submit(here)
+    await until(here, task, EventType.TEXT)
+    await here.steering.say(task.id, "one", "ada")
+    await until(here, task, EventType.TEXT, 2)
+    return task
+
+
 async def answer(here: Parts, question_id: str) -> None:
     await here.answering.answer(await here.questions.get(question_id), RED)
 
@@ -104,10 +113,7 @@ async def answer(here: Parts, question_id: str) -> None:
 def test_a_run_makes_way_and_the_next_goes_on_where_it_was(state_dir: Path) -> None:
     async def story() -> None:
         async with running(a_place(state_dir, listening)) as here:
-            task = await submit(here)
-            await until(here, task, EventType.TEXT)
-            await here.steering.say(task.id, "one", "ada")
-            await until(here, task, EventType.TEXT, 2)
+            task = await told_one(here)
             asked = await here.steering.pause(task.id)
             assert (asked.status, asked.paused) == (Status.RUNNING, True)
             await until(here, task, EventType.PAUSED)
@@ -240,10 +246,7 @@ def test_a_run_that_does_not_make_way_is_ended_and_the_task_begins_anew(state_di
 
     async def story() -> None:
         async with running(a_place(state_dir, stubborn(starts))) as here:
-            task = await submit(here)
-            await until(here, task, EventType.TEXT)
-            await here.steering.say(task.id, "one", "ada")
-            await until(here, task, EventType.TEXT, 2)
+            task = await told_one(here)
             await here.steering.pause(task.id)
             await until(here, task, EventType.PAUSED)
             assert (await told(here, task))[-2:] == [EventType.REQUEUED, EventType.PAUSED]
@@ -348,14 +351,10 @@ def test_another_process_pauses_and_says(state_dir: Path) -> None:
 def test_a_paused_task_outlives_its_server(state_dir: Path) -> None:
     async def story() -> None:
         async with running(a_place(state_dir, listening)) as here:
-            task = await submit(here)
-            await until(here, task, EventType.TEXT)
-            await here.steering.say(task.id, "one", "ada")
-            await until(here, task, EventType.TEXT, 2)
+            task = await told_one(here)
             await here.steering.pause(task.id)
             # closed while the run makes way
         async with running(a_place(state_dir, listening)) as here:
-            await here.store.get(task.id)
             assert (await here.store.get(task.id)).status is Status.INPUT_REQUIRED
             await here.steering.resume(task.id)
             await here.steering.say(task.id, "end", "ada")
@@ -420,10 +419,7 @@ def test_a_task_does_not_complete_before_all_was_heard_that_was_said(state_dir: 
 def test_an_engine_that_does_not_go_on_is_given_all_again(state_dir: Path) -> None:
     async def story() -> None:
         async with running(a_place(state_dir, listening, goes_on=False)) as here:
-            task = await submit(here)
-            await until(here, task, EventType.TEXT)
-            await here.steering.say(task.id, "one", "ada")
-            await until(here, task, EventType.TEXT, 2)
+            task = await told_one(here)
             await here.steering.pause(task.id)
             await until(here, task, EventType.PAUSED)
             await here.steering.say(task.id, "end", "ada")

@@ -70,9 +70,6 @@ class Stage:
         self.person = Person()
         self.drafts: list[Draft] = []
 
-    def made(self, name: str) -> Callable[[], bool]:
-        return (self.workspace.output / name).exists
-
     async def run(self, played: Script, *said: str, goes_on: bool = False, **options: Any) -> Result:
         nobody = CredentialSource(self.folder / "no-login", keychain=False)
         engine = ClaudeEngine(nobody, rehearsal=played, retries=1, transcripts=SqlTranscriptStore(self.db))
@@ -91,6 +88,12 @@ class Stage:
             assert processes_of(self.workspace.run_id) == set()
         [result] = results
         return result
+
+    async def begun(self, played: Script) -> asyncio.Task[Result]:
+        """A run whose tool has made the file `begun`."""
+        run = asyncio.create_task(self.run(played))
+        await until((self.workspace.output / "begun").exists)
+        return run
 
     def of(self, kind: EventType) -> list[dict[str, Any]]:
         return [draft.data for draft in self.drafts if draft.type is kind]
@@ -115,8 +118,7 @@ def test_what_is_said_while_a_tool_runs_is_heard_in_the_same_turn(tmp_path: Path
     async def story() -> None:
         async with staged(tmp_path) as stage:
             played = script({"tools": [WAIT]}, {"expect": "Mind the doors, too.", "text": "Both."})
-            run = asyncio.create_task(stage.run(played))
-            await until(stage.made("begun"))
+            run = await stage.begun(played)
             stage.person.saying.put_nowait("Mind the doors, too.")
             await asyncio.sleep(0.5)  # so that it has reached Claude Code: else it is heard a turn later
             (stage.workspace.output / "go").write_text("gone")
@@ -132,8 +134,7 @@ def test_what_is_said_at_the_last_moment_has_a_turn_of_its_own(tmp_path: Path) -
     async def story() -> None:
         async with staged(tmp_path) as stage:
             played = script({"tools": [begin]}, {"text": "One.", "delay": 3}, {"expect": "And the other?", "text": "Two."})
-            run = asyncio.create_task(stage.run(played))
-            await until(stage.made("begun"))
+            run = await stage.begun(played)
             await asyncio.sleep(1)  # so that the tool's result is on its way
             stage.person.saying.put_nowait("And the other?")
             assert (await run).text.endswith("Two.")
@@ -153,8 +154,7 @@ def test_a_run_that_is_stopped_in_the_middle_goes_on_there(tmp_path: Path, said:
                 {"expect": "\n\n".join(said) or GO_ON, "tools": [{"name": "Read", "input": {"file_path": "output/notes.txt"}}]},
                 {"expect": "hidden treasure", "text": "Done."},
             )
-            run = asyncio.create_task(stage.run(played))
-            await until(stage.made("begun"))
+            run = await stage.begun(played)
             stage.person.saying.put_nowait(None)
             with pytest.raises(Parked):
                 await run
@@ -202,8 +202,7 @@ def test_what_was_said_and_not_heard_outlives_a_stop(tmp_path: Path) -> None:
     async def story() -> None:
         async with staged(tmp_path) as stage:
             played = script({"tools": [WAIT]}, {"expect": "Take the coat.", "text": "Took it."})
-            run = asyncio.create_task(stage.run(played))
-            await until(stage.made("begun"))
+            run = await stage.begun(played)
             stage.person.saying.put_nowait("Take the coat.")
             await until(stage.person.saying.empty)
             stage.person.saying.put_nowait(None)

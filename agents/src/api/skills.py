@@ -21,6 +21,8 @@ from agents.src.tasks import Caller, ended_within, until_ended
 
 router = APIRouter(tags=["skills"])
 
+SkillName = Annotated[str, Path(description="The skill's name.", examples=["planning"], min_length=1, max_length=200)]
+
 KEY = re.compile(r'"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 TASK_HEADERS = {"Preference-Applied": header("Which preferences were followed.", "wait=10"), **RATE}
 LOCATION = {"Location": header("Where the task can be looked at.", f"/api/tasks/{EXAMPLE_ID}", always=True)}
@@ -134,7 +136,7 @@ async def list_skills(request: Request, caller: Annotated[Caller, Depends(caller
 async def show_skill(
     request: Request,
     caller: Annotated[Caller, Depends(caller_of)],
-    name: Annotated[str, Path(description="The skill's name.", examples=["planning"], min_length=1, max_length=200)],
+    name: SkillName,
 ) -> SkillView:
     """One skill: what it does, which arguments it takes."""
     parts: Parts = request.app.state.parts
@@ -149,7 +151,7 @@ async def show_skill(
 async def estimate_skill(
     request: Request,
     caller: Annotated[Caller, Depends(caller_of)],
-    name: Annotated[str, Path(description="The skill's name.", examples=["planning"], min_length=1, max_length=200)],
+    name: SkillName,
 ) -> EstimateView:
     """What a task of the skill will take, going by the last ones: the caller's (the root token's: all)."""
     parts: Parts = request.app.state.parts

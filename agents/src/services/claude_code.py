@@ -27,7 +27,7 @@ from agents.src.services.claude_talk import Talk, talk_of
 from agents.src.services.rehearsal import Rehearsal, Script
 from agents.src.services.secrets import looks_secret
 from agents.src.services.transcript_store import RunTranscript, Transcripts
-from agents.src.tasks import Ask, Brief, Draft, EventType, Parked, Result, Workspace
+from agents.src.tasks import LEAST, Ask, Brief, Draft, EventType, Parked, Result, Workspace
 
 if TYPE_CHECKING:
     from claude_agent_sdk import Message, ResultMessage
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 QUEUED = 64  # messages read ahead of the reader
 LEAVE = 5.0
 """Seconds in which Claude Code, having put off a call, brings what else it is doing to an end. Then it is ended."""
-LEAST = 0.000_001
-"""US dollars: where nothing is left, Claude Code asks the model once more and then says so."""
 
 log = structlog.get_logger()
 
@@ -167,8 +165,8 @@ def announcement(script: Script) -> str:
 def with_less(brief: Brief, spent: float) -> Brief:
     """The brief of one more process of the same run: it may spend what those before it left."""
     budget = brief.claude.budget_usd
-    left = None if budget is None else max(budget - spent, LEAST)
-    return brief.model_copy(update={"claude": brief.claude.model_copy(update={"budget_usd": left})})
+    # Where nothing is left, Claude Code asks the model once more and then says so.
+    return brief.limited_to(None if budget is None else max(budget - spent, LEAST))
 
 
 @contextmanager

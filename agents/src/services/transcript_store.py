@@ -153,7 +153,7 @@ class RunTranscript:
 
     def fill_in(self, entries: list[Entry], subpath: str = "") -> None:
         """Adds those of these that have an id which was not among what came before."""
-        self.add([entry for entry in entries if entry.get("uuid", "") not in self._known | {""}], subpath)
+        self.add([entry for entry in entries if entry.get("uuid") and entry["uuid"] not in self._known], subpath)
 
     def _know(self, entries: Iterable[Entry]) -> None:
         self._known.update(entry["uuid"] for entry in entries if entry.get("uuid"))

@@ -5,10 +5,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import structlog
-
 from agents.src.clock import Clock
-from agents.src.errors import InvalidRequest, Problem, RateLimited, UnknownFile
+from agents.src.errors import InvalidRequest, RateLimited, UnknownFile
 from agents.src.skills.access import Allowance, TokenStore
 from agents.src.skills.arguments import check_arguments
 from agents.src.skills.catalogue import Catalogue
@@ -32,9 +30,8 @@ from agents.src.tasks import (
     Workdirs,
     distinct,
     dollars,
+    get_going,
 )
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ class Dispatcher:
         fingerprint = Key(key, hashlib.sha256(request.model_dump_json().encode()).hexdigest()) if key is not None else None
         added = await self._accept(task, brief, fingerprint)
         if added.created and not added.run:
-            await self._start(added.task)
+            await get_going(self.runner, added.task)
         return Dispatched(added.task, added.created, allowance, added.warnings)
 
     async def _count(self, caller: Caller) -> Allowance | None:
@@ -151,13 +148,6 @@ class Dispatcher:
             if claim and not called:
                 self.runner.release(task.skill)
             raise
-
-    async def _start(self, task: Task) -> None:
-        try:
-            await self.runner.start(task)
-        except Problem as error:
-            # The task is accepted; recovery starts it.
-            log.warning("start_failed", task=task.id, detail=error.detail)
 
 
 def brief_for(

@@ -4,7 +4,7 @@ from agents.src.tasks.addresses import special, special_host
 from agents.src.tasks.answering import Answering
 from agents.src.tasks.asking import Ask, Asking, Nobody, Parked, unanswered
 from agents.src.tasks.brief import Brief, ClaudeOptions, InputFile, OnCrash, Retries
-from agents.src.tasks.budget import Budget, Whose, amount_of, day_of, dollars
+from agents.src.tasks.budget import LEAST, Budget, Whose, amount_of, day_of, dollars
 from agents.src.tasks.budgets import Budgets, Today
 from agents.src.tasks.callbacks import ByCallback, Callbacks
 from agents.src.tasks.caller import ROOT, Caller
@@ -39,7 +39,7 @@ from agents.src.tasks.reaper import Reaper, call_of, worker_of
 from agents.src.tasks.recovery import Recovery
 from agents.src.tasks.responder import Responder, Response
 from agents.src.tasks.run import Claim, Ending, Run, cancelled, failed, parked
-from agents.src.tasks.runner import Calls, Runner
+from agents.src.tasks.runner import Calls, Runner, get_going
 from agents.src.tasks.schedule import Reply, Verdict, seconds_of, verdict
 from agents.src.tasks.solo import Solo
 from agents.src.tasks.steering import Steering, SteeringStore, check_pause, check_resume, check_say
@@ -55,6 +55,7 @@ from agents.src.tasks.workdirs import Workdirs
 from agents.src.tasks.worker import Worker
 
 __all__ = [
+    "LEAST",
     "LONGEST_DEADLINE",
     "LONGEST_TEXT",
     "MOST_CHOICES",
@@ -171,6 +172,7 @@ __all__ = [
     "ended_within",
     "failed",
     "first_turn",
+    "get_going",
     "next_step",
     "notice_of",
     "parked",

@@ -80,6 +80,10 @@ class Brief(Kept):
         """Whether its engine goes on where it was after a pause, and hears what its caller says to it meanwhile."""
         return self.engine == "claude"
 
+    def limited_to(self, usd: float | None) -> Self:
+        """For a process that may spend so much (None: without limit)."""
+        return self.model_copy(update={"claude": self.claude.model_copy(update={"budget_usd": usd})})
+
     def handed_over(self) -> Self:
         """For a process that goes on: what the caller said, the one before it was given."""
         return self.model_copy(update={"said": (), "said_before": self.said_before + self.said})

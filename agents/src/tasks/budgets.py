@@ -15,6 +15,10 @@ class Today:
     spent_usd: float
     limit_usd: float | None
 
+    @property
+    def is_spent(self) -> bool:
+        return self.limit_usd is not None and self.spent_usd >= self.limit_usd
+
 
 class Budgets(Protocol):
     """What a task spends is added to its account in the transaction of the event that tells of it (`TaskStore.append`).

@@ -150,7 +150,7 @@ class Escalation:
     async def _is_spent(self, caller: str) -> bool:
         """Whether the caller, or all together, may spend nothing more today."""
         days = [await self._budgets.today(whose) for whose in (caller, None)] if self._budgets else []
-        return any(day.limit_usd is not None and day.spent_usd >= day.limit_usd for day in days)
+        return any(day.is_spent for day in days)
 
     async def _is_seen_to(self, asked: Asked) -> bool:
         """Whether the responder has answered, or another process goes on from here."""

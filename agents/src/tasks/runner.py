@@ -38,7 +38,7 @@ class Calls(Protocol):
 
 
 async def get_going(runner: Runner | None, task: Task) -> None:
-    """Sees to it that a task gets run that is back in the queue, if it is. Without a `runner`, somebody else does."""
+    """Sees to it that a task gets run that is in the queue, if it is. Without a `runner`, somebody else does."""
     if runner and task.status is Status.QUEUED:
         try:
             await runner.start(task)

@@ -62,15 +62,9 @@ async def within_budget(brief: Brief, workspace: Workspace, grant: Callable[[], 
         budget = await grant()
         in_vain = in_vain + 1 if before is not None and budget == before else 0
         try:
-            return await work(with_budget(brief, budget), workspace)
+            return await work(brief.limited_to(budget.left_usd if budget else None), workspace)
         except BudgetExhausted:
             # Claude Code reckons a little differently: something may be left. But it must not go round in circles.
             if budget is None or in_vain == IN_VAIN - 1:
                 raise
         before, workspace = budget, replace(workspace, goes_on=True)
-
-
-def with_budget(brief: Brief, budget: Budget | None) -> Brief:
-    """The brief with what an engine's process may spend."""
-    options = brief.claude.model_copy(update={"budget_usd": budget.left_usd if budget else None})
-    return brief.model_copy(update={"claude": options})
