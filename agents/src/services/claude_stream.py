@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -35,6 +35,9 @@ class Alive:
 
 Heard = asyncio.Queue["Message | Draft | Fatal | Exception | None"]
 """What Claude Code says, what it wants remembered, and what ends it, in order; None at the end."""
+
+CLOSING = 5.0
+"""Seconds that the SDK has to close what it has open."""
 
 log = structlog.get_logger()
 
@@ -71,7 +74,7 @@ async def messages(
         if resuming and not finished:
             raise NotResumed("it ended")
     finally:
-        await to_the_end(_end(run_id, reader))
+        await to_the_end(_end(run_id, reader, heard))
 
 
 async def _next(heard: Heard, alive: Alive | None) -> "Message | Draft | Fatal | Exception | None":
@@ -100,10 +103,22 @@ def goes_on(item: "Message | Draft") -> bool:
     return isinstance(item, AssistantMessage | UserMessage)
 
 
-async def _end(run_id: str, reader: asyncio.Task[None]) -> None:
+async def _end(run_id: str, reader: asyncio.Task[None], heard: Heard) -> None:
     await end_run(run_id)
+    # With its processes its stream ends. Were it cancelled while the SDK closes itself, that would be left half open.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSING):
+            await _ended(reader, heard)
     reader.cancel()
     await asyncio.wait({reader})
+
+
+async def _ended(reader: asyncio.Task[None], heard: Heard) -> None:
+    """Nobody hears the rest; the reader does not wait for that."""
+    while not reader.done():
+        while not heard.empty():
+            heard.get_nowait()
+        await asyncio.wait({reader}, timeout=0.02)
 
 
 async def _read(speech: Speech, options: "ClaudeAgentOptions", heard: Heard) -> None:
