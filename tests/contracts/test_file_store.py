@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,46 @@ def test_a_workspace_that_cannot_be_filled_is_not_left_behind(open_db: OpenDb, t
         assert list((tmp_path / "work").iterdir()) == []
 
     tell(open_db, tmp_path, story)
+
+
+def attempts(first: Run) -> list[Run]:
+    """Four of one piece of work, in their order."""
+    return [replace(first, task=replace(first.task, attempt=number, session=1)) for number in range(1, 5)]
+
+
+def test_a_folder_that_was_set_aside_is_where_it_was_for_the_next_attempt(open_db: OpenDb, tmp_path: Path) -> None:
+    async def story(files: FolderFiles) -> None:
+        first, second, *_ = attempts(a_run())
+        workspace = await files.open(first)
+        (workspace.output / "notes").write_text("half done")
+        await files.set_aside(first)
+        assert not workspace.folder.exists()
+        assert await files.parked() == (first.task.id,)
+        again = await files.open(second)
+        assert (again.goes_on, again.folder, (again.output / "notes").read_text()) == (True, workspace.folder, "half done")
+        assert await files.parked() == ()
+
+    tell(open_db, tmp_path, story)
+
+
+def test_a_folder_counts_for_the_next_attempt_alone(open_db: OpenDb, tmp_path: Path) -> None:
+    """The second attempt runs on a machine that does not see the folders of the first one's, and begins anew there."""
+
+    async def live() -> None:
+        db, clock = open_db(), SteppedClock()
+        here, there = (FolderFiles(tmp_path / name, tmp_path / name / "work", db, clock, LARGEST) for name in ("here", "there"))
+        first, second, third, fourth = attempts(a_run())
+        ((await here.open(first)).output / "notes").write_text("old")
+        await here.set_aside(first)
+        assert not (await there.open(second)).goes_on
+        await there.set_aside(second)
+        workspace = await here.open(third)
+        assert (workspace.goes_on, [*workspace.output.iterdir()]) == (False, [])
+        (workspace.output / "notes").write_text("new")
+        await here.set_aside(third)
+        assert ((await here.open(fourth)).output / "notes").read_text() == "new"
+
+    asyncio.run(live())
 
 
 @pytest.mark.parametrize(

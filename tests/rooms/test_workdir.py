@@ -138,7 +138,7 @@ def test_a_parked_task_goes_on_there(state_dir: Path, project: Path) -> None:
             task = await submit(here, prompt="Which?", workdir=str(project))
             await parked(here, task)
             [asked] = await pending(here, task)
-            assert in_folder(state_dir / "parked" / task.id) == ["input", "output"]
+            assert in_folder(state_dir / "parked" / task.id / "1") == ["input", "output"]
             await here.answering.answer(asked, Answer(action=Action.ACCEPT, text="this"))
             done = await ended(here, task)
         assert (done.status, done.attempt, done.resumed) == (Status.COMPLETED, 2, 1)

@@ -150,20 +150,24 @@ class FolderFiles:
         return self._scratch / run.session.replace(":", "-")
 
     async def set_aside(self, run: Run) -> None:
-        folder = self._folder_of(run)
+        folder, aside = self._folder_of(run), self._parked / run.task.id
         if folder.is_dir():
-            await asyncio.to_thread(move_over, folder, self._parked / run.task.id)
+            await asyncio.to_thread(shutil.rmtree, aside, ignore_errors=True)
+            await asyncio.to_thread(move_over, folder, aside / str(run.task.attempt))
             await self._publish()
 
     async def _take_up(self, run: Run, workspace: Workspace) -> bool:
-        """Whether there is a folder that was set aside; then it is where it was."""
-        aside = self._parked / run.task.id
+        """Whether there is a folder that was set aside; then it is where it was.
+
+        What an attempt before the last one left does not count: the last one ran where that was not to be found, and began anew.
+        """
+        aside = self._parked / run.task.id / str(run.task.attempt - 1)
         if not aside.is_dir():
             await self._refresh()
         if not aside.is_dir():
             return False
         await asyncio.to_thread(move_over, aside, workspace.folder)
-        await self._publish()
+        await self.forget(run.task.id)
         return True
 
     async def parked(self) -> tuple[str, ...]:
@@ -195,10 +199,13 @@ def names_in(folder: Path) -> tuple[str, ...]:
 
 
 def move_over(source: Path, target: Path) -> None:
-    """In place of what is there."""
-    shutil.rmtree(target, ignore_errors=True)
+    """In place of what is there; whole, or not at all, also from one disk to another."""
+    part = target.with_name(f"{target.name}.part")
+    for leftover in (part, target):
+        shutil.rmtree(leftover, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    shutil.move(source, target)
+    shutil.move(source, part)
+    part.rename(target)
 
 
 def make_empty(workspace: Workspace) -> None:
