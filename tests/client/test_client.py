@@ -29,7 +29,7 @@ def test_run_shows_the_result_on_stdout_and_progress_on_stderr(client: Client) -
 def test_run_submits_what_it_was_told(client: Client, server: StandIn) -> None:
     args = ["--arg", "width=640", "--arg", "name=a b", "--arg", 'tags=["x"]', "--timeout", "9", "--priority", "-1"]
     args += ["--workdir", "/srv/project"]
-    args += ["--budget", "2.50"]
+    args += ["--budget", "2.50", "--conversation", "auth", "--callback", "https://example.com/told"]
     assert client("run", "planning", "-", *args, stdin="From\nstdin.").code == 0
     [seen] = server.requests("POST", "/api/skill")
     assert json.loads(seen.body) == {
@@ -39,6 +39,8 @@ def test_run_submits_what_it_was_told(client: Client, server: StandIn) -> None:
         "args": {"width": 640, "name": "a b", "tags": ["x"]},
         "timeout": 9.0,
         "budget_usd": 2.5,
+        "conversation": "auth",
+        "callback": {"url": "https://example.com/told"},
         "priority": -1,
         "workdir": "/srv/project",
     }
@@ -326,6 +328,7 @@ def test_https_goes_through_the_proxy_of_the_machine(server: StandIn, tmp_path: 
         ["run", "planning", "x", "--async", "--wait", "1"],
         ["run", "planning", "x", "--wait", "soon"],
         ["show", "../status"],
+        ["show", "task000"],
         ["tasks", "--limit", "0"],
     ],
 )
@@ -414,7 +417,8 @@ def test_show(client: Client, server: StandIn) -> None:
     assert "plan.md (2.5 kB)" in shown
     assert shown.endswith("\nThe result.\n")
     assert client("show", "task0000000000000000000001", "--json").json["id"] == "task0000000000000000000001"
-    assert client("show", "unknown").code == 1
+    assert client("show", "task0000000000000000000009").code == 1
+    assert "not a whole id, which has 26 characters" in client("show", "task000").err
 
 
 @pytest.mark.parametrize(

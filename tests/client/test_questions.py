@@ -73,7 +73,7 @@ def test_answers(client: Client, server: StandIn) -> None:
 def test_an_answer_that_is_none_or_does_not_fit(client: Client, server: StandIn) -> None:
     question = asking(server)
     nothing = client("answer", question)
-    assert (nothing.code, "Give the answer" in nothing.err) == (2, True)
+    assert (nothing.code, "--decline or --dismiss" in nothing.err) == (2, True)
     other = client("answer", question, "--choice", "Oracle")
     assert (other.code, "There is no such choice" in other.err) == (1, True)
     assert client("answer", question, "yes").code == 0
@@ -87,6 +87,9 @@ def test_questions_are_listed_and_shown(client: Client, server: StandIn) -> None
     client("answer", first, "--choice", "SQLite")
     assert client("questions").out == f"{second}  planning  pending  Where?\n"
     assert [asked["id"] for asked in client("questions", "--all", "--json").json] == [second, first]
+    elsewhere = server.submit({"skill": "planning", "task": "y"}, "another")["id"]
+    assert client("questions", "--task", TASK, "--json").json[0]["id"] == second
+    assert client("questions", "--task", elsewhere, "--json").json == []
     shown = client("questions", first).out
     assert "Postgres: A server." in shown and "SQLite" in shown and "answered" in shown
 

@@ -303,7 +303,10 @@ def test_more_time_than_the_skill_allows_is_refused(skills: int | None, asked: f
     ("skills", "asked", "given"), [(None, None, None), (2.0, None, 2.0), (2.0, 0.5, 0.5), (2.0, 2.0, 2.0), (None, 100.0, 100.0)]
 )
 def test_what_a_task_may_spend(state_dir: Path, skills: float | None, asked: float | None, given: float | None) -> None:
-    skill, request = a_skill(claude=ClaudeOptions(budget_usd=skills)), SkillRequest(skill="noop", task="", budget_usd=asked)
+    skill, request = (
+        a_skill(engine="claude", claude=ClaudeOptions(budget_usd=skills)),
+        SkillRequest(skill="noop", task="", budget_usd=asked),
+    )
     assert brief_for(skill, request, (), 3600.0).claude.budget_usd == given
 
     async def story() -> None:
@@ -317,4 +320,10 @@ def test_what_a_task_may_spend(state_dir: Path, skills: float | None, asked: flo
 def test_more_money_than_the_skill_allows_is_refused() -> None:
     request = SkillRequest(skill="noop", task="", budget_usd=2.01)
     with pytest.raises(InvalidRequest, match=r"^budget_usd: a task of the skill noop may spend at most \$2\.00\.$"):
-        brief_for(a_skill(claude=ClaudeOptions(budget_usd=2.0)), request, (), 3600.0)
+        brief_for(a_skill(engine="claude", claude=ClaudeOptions(budget_usd=2.0)), request, (), 3600.0)
+
+
+def test_a_program_takes_no_budget() -> None:
+    request = SkillRequest(skill="noop", task="", budget_usd=1)
+    with pytest.raises(InvalidRequest, match=r"^budget_usd: the skill noop is a program"):
+        brief_for(a_skill(engine="script"), request, (), 3600.0)

@@ -11,6 +11,7 @@ from agents.src.errors import ModelOverloaded
 from agents.src.services.budget_store import SqlBudgets
 from agents.src.services.database import Db
 from agents.src.services.question_store import SqlQuestionStore
+from agents.src.services.steering_store import SqlSteeringStore
 from agents.src.tasks import (
     Action,
     Answer,
@@ -281,6 +282,20 @@ def test_a_responder_spends_no_more_than_a_day_has(open_sqlite: OpenDb) -> None:
             second, _ = await here.asked(rules=rules)
             await here.turn(second, Turn.CALLER)
             assert len(model.shown) == 1
+
+    tell(story)
+
+
+def test_while_a_task_is_paused_no_responder_is_asked(open_sqlite: OpenDb) -> None:
+    async def story() -> None:
+        model = Model()
+        model.go.set()
+        async with office(open_sqlite(), model=model) as here:
+            asked, run = await here.asked(rules=QuestionRules(deadline=600.0, ask=(Turn.CALLER, Turn.RESPONDER, Turn.HUMAN)))
+            await SqlSteeringStore(here.house.db, here.house.hub, here.house.clock).pause(run.task.id)
+            await here.pass_time(600)
+            await here.turn(asked, Turn.HUMAN)
+            assert model.shown == []
 
     tell(story)
 

@@ -37,7 +37,7 @@ from agents.src.tasks import (
     Workspace,
 )
 from agents.src.tasks.policy import after_crash
-from tests.building import NOON, SteppedClock, a_skill, ended, eventually, immediately, new_id, parts, running
+from tests.building import NOON, SteppedClock, a_skill, ended, eventually, immediately, in_process, new_id, parts, running
 from tests.rooms.test_asking import parked, pending
 
 A_DAY = 86400.0
@@ -101,8 +101,9 @@ def tell(state_dir: Path, story: Story, *, model: Model | None = None, skill: fl
     rules = more.pop("questions", QuestionRules())
 
     async def live() -> None:
-        noop = a_skill(claude=ClaudeOptions(budget_usd=skill), questions=rules)
-        here = parts(state_dir, works={"noop": model}, skills=[noop], uses_folder=True, goes_on=True, **more)
+        noop = a_skill(engine="claude", claude=ClaudeOptions(budget_usd=skill), questions=rules)
+        engines = {"claude": in_process({"noop": model}, uses_folder=True, goes_on=True)}
+        here = parts(state_dir, skills=[noop], engines=engines, **more)
         async with running(here):
             await story(here, model)
 
@@ -299,6 +300,7 @@ def test_a_tokens_day_counts_all_its_tasks_and_no_others(state_dir: Path) -> Non
         assert model.budgets[4:] == [9.0]
         await here.answering.answer(await asked_of(here, other), by("1"))
         await ended(here, other)
+        assert model.went_on[4:] == [True, False]
         assert (model.budgets[5:], (await here.budgets.today("ada")).limit_usd) == ([8.6], 11.0)
         assert await log(here, other, EventType.BUDGET_RAISED) == []
 

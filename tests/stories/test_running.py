@@ -56,7 +56,7 @@ def test_claude_code_plans(house: House) -> None:
     used = [event["data"]["name"] for event in happened if event["type"] == "tool_call"]
     assert used == ["Glob", "Write"]
     assert "rehearsal" in [event["data"]["code"] for event in happened if event["type"] == "warning"]
-    assert task["usage"] | {"cost_usd": 0, "compute_seconds": 0} == {
+    assert task["usage"] | {"cost_usd": 0, "compute_seconds": 0, "compute_usd": 0} == {
         "input_tokens": 5880, "output_tokens": 2875, "cache_read_tokens": 21700, "cache_creation_tokens": 4100, "cost_usd": 0,
         "compute_seconds": 0, "compute_usd": 0,
     }  # fmt: skip

@@ -158,6 +158,10 @@ def brief_for(
     if request.timeout is not None and request.timeout > limit:
         raise InvalidRequest(f"timeout: the skill {skill.name} may run for at most {limit:g} seconds.")
     most = skill.claude.budget_usd
+    if request.budget_usd is not None and skill.engine == "script":
+        raise InvalidRequest(
+            f"budget_usd: the skill {skill.name} is a program, whose spending nobody counts. Leave the budget out."
+        )
     if request.budget_usd is not None and most is not None and request.budget_usd > most:
         raise InvalidRequest(f"budget_usd: a task of the skill {skill.name} may spend at most {dollars(most)}.")
     return Brief(

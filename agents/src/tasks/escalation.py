@@ -158,6 +158,8 @@ class Escalation:
             return False
         try:
             task = await self._tasks.get(asked.task_id)
+            if task.paused:  # nothing is paid for
+                return False
             events = await self._tasks.last_events(asked.task_id, SHOWN)
             response = await self._responder.respond(asked, task.prompt, events)
             if response is None:

@@ -86,6 +86,8 @@ class Execution:
         self._work: asyncio.Task[object] | None = None
         self._begun = 0.0
         """By the loop's clock."""
+        self._has_worked = False
+        """Whether its engine began."""
         self._account = Account()
         self._recorder = Recorder(lambda drafts, batch: self._patiently(lambda: tools.store.append(run, drafts, batch)))
         self._limit = TimeLimit(run.brief.timeout, self._warn, partial(self.stop, Stop.TIMED_OUT))
@@ -188,7 +190,7 @@ class Execution:
             return after_failure(self.run, failure, self._tools.clock.now())
         try:
             ending = await self._run(engine, workspace, lambda: workspaces.collect(self.run, workspace))
-            if ending.status is Status.INPUT_REQUIRED and engine.goes_on:
+            if ending.status is Status.INPUT_REQUIRED and engine.goes_on and (self._has_worked or workspace.goes_on):
                 await workspaces.set_aside(self.run)
             return ending
         finally:
@@ -270,6 +272,7 @@ class Execution:
         """One process of the engine."""
         result: Result | None = None
         brief = await self._hearing.told(brief, goes_on=workspace.goes_on)
+        self._has_worked = True
         async with aclosing(engine.run(brief, workspace, self._asking)) as happenings:
             async for happening in happenings:
                 if isinstance(happening, Result):

@@ -23,7 +23,7 @@ exit codes:
   1    the task failed or was cancelled, or the server refused the request
   2    the command line or the configuration is wrong
   3    the task waits for an answer, or is paused
-  4    not authorised: run `modal-invoke login`
+  4    not authorised: the token is missing or wrong (`modal-invoke login`), or this is not allowed
   5    the server cannot be reached
   124  the task is still running after --wait
   130  interrupted; the task goes on
@@ -102,6 +102,10 @@ def declare_run(sub: Any) -> None:
         type=whole,
         help="the folder to work in; the server must be on this machine, and allow it",
     )
+    run.add_argument(
+        "--conversation", metavar="NAME", help="the conversation that it belongs to, and is told; made where there is none"
+    )
+    run.add_argument("--callback", metavar="URL", help="where its end, and what it asks, is sent to as well")
     run.add_argument("--timeout", metavar="SECONDS", type=seconds, help="the time limit of each attempt")
     run.add_argument("--budget", metavar="USD", type=dollars, help="US dollars that the task may spend")
     run.add_argument("--priority", metavar="N", type=int, help="higher runs sooner (default 0)")
@@ -122,27 +126,28 @@ def declare_tasks(sub: Any) -> None:
     tasks.add_argument("--skill", metavar="S")
     tasks.add_argument("--limit", metavar="N", type=positive, default=20, help="how many at most (default 20)")
     show = command(sub, "show", commands.show, "show a task as it stands")
-    show.add_argument("id", metavar="ID", type=task_id)
+    show.add_argument("id", metavar="ID", type=whole_id)
     watch = command(sub, "watch", commands.watch_task, "follow a task and fetch its result, as run does")
-    watch.add_argument("id", metavar="ID", type=task_id)
+    watch.add_argument("id", metavar="ID", type=whole_id)
     declare_waiting(watch, watch)
     cancel = command(sub, "cancel", commands.cancel, "cancel a task")
-    cancel.add_argument("id", metavar="ID", type=task_id)
+    cancel.add_argument("id", metavar="ID", type=whole_id)
     pause = command(sub, "pause", steering.pause, "have a task stand still until it is resumed")
-    pause.add_argument("id", metavar="ID", type=task_id)
+    pause.add_argument("id", metavar="ID", type=whole_id)
     resume = command(sub, "resume", steering.resume, "have a paused task go on where it was")
-    resume.add_argument("id", metavar="ID", type=task_id)
+    resume.add_argument("id", metavar="ID", type=whole_id)
     say = command(sub, "say", steering.say, "say something to a task that is under way")
-    say.add_argument("id", metavar="ID", type=task_id)
+    say.add_argument("id", metavar="ID", type=whole_id)
     say.add_argument("text", metavar="TEXT", help="in words; - reads it from standard input")
 
 
 def declare_questions(sub: Any) -> None:
     asked = command(sub, "questions", questions.questions, "list what tasks ask, or show one question")
-    asked.add_argument("id", metavar="ID", nargs="?", type=task_id, help="the question to show")
+    asked.add_argument("id", metavar="ID", nargs="?", type=whole_id, help="the question to show")
+    asked.add_argument("--task", metavar="ID", type=whole_id, help="only those of this task")
     asked.add_argument("--all", action="store_true", help="also those that no longer wait for an answer")
     answer = command(sub, "answer", questions.answer, "answer a question of a task")
-    answer.add_argument("id", metavar="ID", type=task_id, help="the question's id")
+    answer.add_argument("id", metavar="ID", type=whole_id, help="the question's id")
     answer.add_argument("text", metavar="TEXT", nargs="?", help="the answer in words; - reads it from standard input")
     answer.add_argument(
         "--choice",
@@ -158,7 +163,7 @@ def declare_questions(sub: Any) -> None:
     )
     told = command(sub, "inbox", inbox.inbox, "list what ended or was asked and has not been seen")
     told.add_argument("--peek", action="store_true", help="do not count it as told")
-    told.add_argument("--seen", metavar="ID", nargs="+", type=task_id, help="do not tell of these any more")
+    told.add_argument("--seen", metavar="ID", nargs="+", type=whole_id, help="do not tell of these any more")
     command(sub, "monitor", inbox.monitor, "print a line for each question and each end, as they come")
 
 
@@ -278,7 +283,7 @@ def key(text: str) -> str:
     return text
 
 
-def task_id(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a task's id")
+def whole_id(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-z]{26}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole id, which has 26 characters")
     return text

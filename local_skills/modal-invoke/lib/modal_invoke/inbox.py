@@ -60,8 +60,11 @@ def inbox_hook(_args: Namespace, _screen: Screen) -> Exit:
 def monitor(server: Server, _args: Namespace, _screen: Screen) -> Exit:
     """A line for each thing that happens to the caller's tasks, until it is ended or nobody reads it any more."""
     threading.Thread(target=end_with_the_reader, daemon=True).start()
-    for entry in server.announcements().entries():
-        put(told(entry))
+    try:
+        for entry in server.announcements().entries():
+            put(told(entry))
+    except BrokenPipeError:  # a write was quicker than the thread
+        os._exit(Exit.DONE)
     return Exit.DONE
 
 

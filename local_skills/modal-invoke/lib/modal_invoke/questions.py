@@ -14,7 +14,7 @@ from modal_invoke.stop import Exit, Stop
 def questions(server: Server, args: Namespace, screen: Screen) -> Exit:
     if args.id:
         return show(server.question(args.id), args)
-    found = server.questions(status=None if args.all else "pending")
+    found = server.questions(args.task, None if args.all else "pending")
     if args.json:
         put_json(found)
     elif found:
@@ -50,7 +50,7 @@ def answer(server: Server, args: Namespace, screen: Screen) -> Exit:
     if args.choices:
         document["choices"] = args.choices
     if document["action"] == "accept" and len(document) == 1:
-        raise Stop(Exit.USAGE, "Give the answer: a TEXT, --choice LABEL, or --decline.")
+        raise Stop(Exit.USAGE, "Give the answer: a TEXT, --choice LABEL, --decline or --dismiss.")
     question = server.answer(args.id, document)
     if args.json:
         put_json(question)
