@@ -167,7 +167,12 @@ def test_a_new_name_begins_at_no_number_and_keeps_the_rest(open_db: OpenDb, fold
         assert after.writer != before.writer
         assert after == replace(before, writer=after.writer, number=0)
         await replica.settle({ID: sent.entry}, {}, 7)
-        assert (await replica.load()).seen == {before.writer: Mark(7, True)}
+        named = await replica.load()
+        assert named.seen == {before.writer: Mark(7, True)}
+        await replica.rename(unseen=True)
+        unseen = await replica.load()
+        assert unseen == replace(named, writer=unseen.writer, seen={})
+        assert unseen.writer != named.writer
 
     tell(open_db, folder, story)
 

@@ -266,9 +266,11 @@ class Life(RuleBasedStateMachine):
         asked = self.do(asking)
         task.kept = list(self.ears[run.id].texts)  # before it asks, an engine keeps what it needs to go on
         HAPPENED["questions"] += 1
-        if key in task.questions:
-            assert (asked.id, asked.state) == (task.questions[key].asked.id, task.questions[key].state)
+        known = task.questions.get(key)
+        if known and known.state is not QuestionState.WITHDRAWN:
+            assert (asked.id, asked.state) == (known.asked.id, known.state)
             return
+        assert asked.state is QuestionState.PENDING and not (known and asked.id == known.asked.id), "it is asked anew"
         task.questions[key] = Known(asked)
         task.status = Status.INPUT_REQUIRED
 

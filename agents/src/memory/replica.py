@@ -112,8 +112,11 @@ class Replica(Protocol):
         nothing does, and the base forgets the entry).
         """
 
-    async def rename(self) -> None:
-        """Goes on under a writer's name that was never used, from number 0. The outbox stays."""
+    async def rename(self, *, unseen: bool = False) -> None:
+        """Goes on under a writer's name that was never used, from number 0. The outbox stays.
+
+        With `unseen`, it has seen no push of anybody.
+        """
 
     async def verified(self, at: float) -> None:
         """Remembers when all revisions were last compared (seconds since 1970 UTC)."""

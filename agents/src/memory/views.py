@@ -1,6 +1,6 @@
 """The verb: sees what the base, the file and the shared memory say, and repairs what an interrupted sync left behind."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from agents.src.clock import Clock
@@ -123,6 +123,9 @@ class Lookout:
         known = {**state.base, **state.aside, **pulled}
         behind = [entry_id for entry_id, rev in revisions.items() if entry_id not in known or known[entry_id].rev != rev]
         found = await self.store.get(replica.skill, behind) if behind else {}
+        if not self.dry and _was_put_back(state.base, {**pulled, **found}, revisions):
+            await replica.rename(unseen=True)
+            state = await replica.load()
         forgotten = Advance(base=dict.fromkeys(known.keys() - revisions.keys()))
         if not self.dry:
             await replica.advance(forgotten)
@@ -147,6 +150,13 @@ class Lookout:
 
     def _meant_empty(self, document: Document) -> bool:
         return self.force and self.direction is not Direction.PULL and not document.items
+
+
+def _was_put_back(base: Mapping[str, MemoryEntry], news: Mapping[str, MemoryEntry], there: Container[str]) -> bool:
+    """Whether the shared memory was emptied, or put back to an earlier day, since there was `base`. Numbers of pushes that it
+    forgot may then be given once more, by a writer whose state was restored or copied."""
+    forgotten = any(not entry.dead and entry_id not in there for entry_id, entry in base.items())
+    return forgotten or any(entry_id in base and entry.is_apart_from(base[entry_id].rev) for entry_id, entry in news.items())
 
 
 async def send(store: MemoryStore, replica: Replica, sent: Sequence[Sent]) -> frozenset[str]:

@@ -151,8 +151,8 @@ class AutoMemory:
     async def settle(self, landed: Mapping[str, MemoryEntry], refused: Mapping[str, MemoryEntry | None], number: int) -> None:
         await self._inner.settle(landed, refused, number)
 
-    async def rename(self) -> None:
-        await self._inner.rename()
+    async def rename(self, *, unseen: bool = False) -> None:
+        await self._inner.rename(unseen=unseen)
 
     async def verified(self, at: float) -> None:
         await self._inner.verified(at)

@@ -122,8 +122,14 @@ class FolderReplica:
     async def verified(self, at: float) -> None:
         await self._set("verified_at = ?", at)
 
-    async def rename(self) -> None:
-        await self._set("writer = ?, number = 0", self._new_writer())
+    async def rename(self, *, unseen: bool = False) -> None:
+        def work(tx: Tx) -> None:
+            self._begin(tx)
+            tx.run("update replica set writer = ?, number = 0 where key = ?", self._new_writer(), self._key)
+            if unseen:
+                tx.run("delete from replica_seen where replica = ?", self._key)
+
+        await self._db.write(work)
 
     async def advance(self, step: Advance, generation: str | None = None) -> None:
         def work(tx: Tx) -> None:

@@ -477,6 +477,30 @@ def test_a_state_that_is_used_twice_is_noticed_though_all_that_the_other_wrote_w
         assert home.facts == ["use uv 2", "use bcrypt"]
 
 
+def test_a_state_that_is_used_twice_is_noticed_though_the_shared_memory_forgot_what_the_other_wrote(house: House) -> None:
+    laptop, desk = two_homes(house, "use uv", "use argon2")
+    twin = house.home("twin", laptop.text)
+    moved(twin.replica.load())
+    for table, columns in (("replica_entry", "id, base"), ("replica_seen", "writer, number, whole")):
+        copied = f"insert into {table} (replica, {columns}) select ?, {columns} from {table} where replica = ?"
+        house.db.tx.run(copied, twin.replica._key, laptop.replica._key)
+    state = moved(laptop.replica.load())
+    same = "update replica set writer = ?, number = ?, generation = ? where key = ?"
+    house.db.tx.run(same, state.writer, state.number, state.generation, twin.replica._key)
+    laptop.text += "- 60 fps\n"
+    laptop.sync()
+    desk.sync()
+    house.store.entries.clear()
+    house.clock.time += DAY
+    desk.sync()
+    laptop.sync()
+    twin.text = twin.text.replace("use argon2", "use bcrypt")
+    twin.sync()
+    for home in (laptop, desk, twin):
+        home.sync()
+        assert sorted(home.facts) == house.live == ["60 fps", "use bcrypt", "use uv"]
+
+
 # Interrupted and disturbed
 
 
