@@ -4,47 +4,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agents.src.api.question_views import QuestionView
 from agents.src.api.views import EXAMPLE_ID, ID, Moment
 from agents.src.clock import iso
 from agents.src.records import Frozen
-from agents.src.tasks import Asked, Choice, Entry, EntryKind, Status, Turn
+from agents.src.tasks import Entry, EntryKind, Status
 
 MOST_SEEN = 1000
-
-
-class AskedView(BaseModel):
-    """A question that waits for an answer."""
-
-    id: str
-    task_id: str
-    skill: str
-    text: str
-    header: str
-    choices: list[Choice]
-    several: bool = Field(description="Whether more than one choice may be taken.")
-    free_text: bool = Field(description="Whether something else than the choices may be answered.")
-    default: list[str] = Field(description="What counts in the end if nobody answers.")
-    to: Turn | None = Field(description="Who is asked; null while somebody is looked for.")
-    asked_at: Moment
-    due_at: Moment | None = Field(description="When the next in turn is asked.")
-
-    @classmethod
-    def of(cls, asked: Asked) -> "AskedView":
-        question = asked.question
-        return cls(
-            id=asked.id,
-            task_id=asked.task_id,
-            skill=asked.skill,
-            text=question.text,
-            header=question.header,
-            choices=list(question.choices),
-            several=question.several,
-            free_text=question.free_text,
-            default=list(question.default),
-            to=asked.whose_turn,
-            asked_at=iso(asked.asked_at),
-            due_at=iso(asked.due_at) if asked.due_at else None,
-        )
 
 
 class NewsView(BaseModel):
@@ -75,7 +41,7 @@ class NewsView(BaseModel):
     summary: str = Field(
         description="The first paragraph of the result or the question, or why it failed; at most 300 characters."
     )
-    question: AskedView | None
+    question: QuestionView | None
     at: Moment = Field(description="When it ended, or was asked.")
 
     @classmethod
@@ -87,7 +53,7 @@ class NewsView(BaseModel):
             skill=entry.skill,
             status=entry.status,
             summary=entry.summary,
-            question=AskedView.of(entry.asked) if entry.asked else None,
+            question=QuestionView.of(entry.asked) if entry.asked else None,
             at=iso(entry.at),
         )
 
