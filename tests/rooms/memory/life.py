@@ -222,7 +222,7 @@ class Life(RuleBasedStateMachine):
         self.may_be([one for one in before if one not in after and one not in safe])
         self.may_be([one for one in after if one in self.gone and one not in known])
         # Of an old line that has no marker nobody can say that it is old: it might have been typed just now, and is kept.
-        bare = self.gone & {item.text for item in people.parsed(text or "").items if item.id is None}
+        bare = {item.text for item in people.parsed(text or "").items if item.id is None}
         self.repeated.update(bare)
         self.gone.difference_update(bare)
         generation = Document.parse(text or "").generation
