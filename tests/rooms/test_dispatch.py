@@ -303,10 +303,8 @@ def test_more_time_than_the_skill_allows_is_refused(skills: int | None, asked: f
     ("skills", "asked", "given"), [(None, None, None), (2.0, None, 2.0), (2.0, 0.5, 0.5), (2.0, 2.0, 2.0), (None, 100.0, 100.0)]
 )
 def test_what_a_task_may_spend(state_dir: Path, skills: float | None, asked: float | None, given: float | None) -> None:
-    skill, request = (
-        a_skill(engine="claude", claude=ClaudeOptions(budget_usd=skills)),
-        SkillRequest(skill="noop", task="", budget_usd=asked),
-    )
+    skill = a_skill(engine="claude", claude=ClaudeOptions(budget_usd=skills))
+    request = SkillRequest(skill="noop", task="", budget_usd=asked)
     assert brief_for(skill, request, (), 3600.0).claude.budget_usd == given
 
     async def story() -> None:

@@ -548,6 +548,25 @@ def test_a_program_that_sheds_the_mark_is_ended_too(stage: Stage) -> None:
     stage.play(close_early)
 
 
+def test_what_is_printed_in_a_rush_is_few_events(stage: Stage) -> None:
+    drafts, result = stage.run("print('y\\n' * 50_000, end='', flush=True)")
+    assert sum(draft.data["text"].count("y") for draft in drafts) == 50_000
+    assert len(drafts) < 500
+    assert result.text.endswith("y")
+
+
+def test_a_program_that_never_stops_talking_is_stopped(stage: Stage) -> None:
+    name = stage.write("while True: print('y' * 1000)")
+    brief = Brief(skill="trial", engine="script", instruction="", prompt="talk", timeout=60, program=name)
+
+    async def listen() -> None:
+        async for _ in ScriptEngine(lambda _: stage.skill, most_output=1 << 20).run(brief, stage.workspace, unanswered):
+            pass
+
+    with pytest.raises(ProgramFailed, match="printed more than 1 MiB"):
+        stage.play(listen)
+
+
 # The page
 
 
@@ -587,22 +606,3 @@ def test_the_page_names_all_there_is(stage: Stage) -> None:
     assert f"{KEPT_TEXT:,} characters" in PAGE
     assert f"({KEPT_LINES} at most)" in PAGE
     assert f"{LONGEST_LINE >> 20} MiB" in PAGE
-
-
-def test_what_is_printed_in_a_rush_is_few_events(stage: Stage) -> None:
-    drafts, result = stage.run("print('y\\n' * 50_000, end='', flush=True)")
-    assert sum(draft.data["text"].count("y") for draft in drafts) == 50_000
-    assert len(drafts) < 500
-    assert result.text.endswith("y")
-
-
-def test_a_program_that_never_stops_talking_is_stopped(stage: Stage) -> None:
-    name = stage.write("while True: print('y' * 1000)")
-    brief = Brief(skill="trial", engine="script", instruction="", prompt="talk", timeout=60, program=name)
-
-    async def listen() -> None:
-        async for _ in ScriptEngine(lambda _: stage.skill, most_output=1 << 20).run(brief, stage.workspace, unanswered):
-            pass
-
-    with pytest.raises(ProgramFailed, match="printed more than 1 MiB"):
-        stage.play(listen)

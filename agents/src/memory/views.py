@@ -88,11 +88,12 @@ class Lookout:
             state = await replica.load()
         return state
 
-    async def _under_a_new_name(self, replica: Replica, state: State) -> State:
-        """The memory has later pushes of this writer than it knows of: its state was restored, or copied, and is used twice."""
+    async def _under_a_new_name(self, replica: Replica, state: State, *, unseen: bool = False) -> State:
+        """Where the memory has later pushes of this writer than it knows of (its state was restored, or copied, and is used
+        twice); with `unseen`, where the memory itself was put back."""
         if self.dry:
             return state
-        await replica.rename()
+        await replica.rename(unseen=unseen)
         return await replica.load()
 
     async def _checked(
@@ -122,15 +123,14 @@ class Lookout:
         revisions = await self.store.revisions(replica.skill)
         known = {**state.base, **state.aside, **pulled}
         behind = [entry_id for entry_id, rev in revisions.items() if entry_id not in known or known[entry_id].rev != rev]
-        found = await self.store.get(replica.skill, behind) if behind else {}
-        if not self.dry and _was_put_back(state.base, {**pulled, **found}, revisions):
-            await replica.rename(unseen=True)
-            state = await replica.load()
+        news = {**pulled, **(await self.store.get(replica.skill, behind) if behind else {})}
+        if _was_put_back(state.base, news, revisions):
+            state = await self._under_a_new_name(replica, state, unseen=True)
         forgotten = Advance(base=dict.fromkeys(known.keys() - revisions.keys()))
         if not self.dry:
             await replica.advance(forgotten)
         await self._note_comparison(replica, now)
-        fresh = {entry_id: entry for entry_id, entry in {**pulled, **found}.items() if entry_id in revisions}
+        fresh = {entry_id: entry for entry_id, entry in news.items() if entry_id in revisions}
         return state.after(forgotten), fresh
 
     async def _note_comparison(self, replica: Replica, now: float) -> None:

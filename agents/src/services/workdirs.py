@@ -9,8 +9,8 @@ from agents.src.errors import UnknownWorkdir, WorkdirChanged, WorkdirNotAllowed
 
 NONE_ALLOWED = "No folder is allowed here. Name some in MODAL_INVOKE_WORKDIRS where the server starts, or send `files`."
 NOT_ALLOWED = (
-    "Tasks may not work in this folder: it is not below one of MODAL_INVOKE_WORKDIRS, as it is written there, or it has to do "
-    "with the server's own state. Name another, or have whoever starts the server add it there."
+    "Tasks may not work in this folder: it is not below one of MODAL_INVOKE_WORKDIRS, as it is written there (whoever starts "
+    "the server can add it), or it has to do with the server's own state. Name another."
 )
 NOT_THERE = "There is no such folder. Make it, or correct the path."
 NO_FOLDER = "This is not a folder. Name the one that it lies in."

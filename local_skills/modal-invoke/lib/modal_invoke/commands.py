@@ -37,8 +37,14 @@ def submit(server: Server, args: Namespace, screen: Screen) -> dict[str, Any]:
         body["args"] = dict(args.args)
     if args.files:
         body["files"] = [upload(server, path, screen) for path in args.files]
-    wanted = {"timeout": args.timeout, "budget_usd": args.budget, "priority": args.priority, "workdir": args.workdir}
-    wanted.update(conversation=args.conversation, callback=args.callback and {"url": args.callback})
+    wanted = {
+        "timeout": args.timeout,
+        "budget_usd": args.budget,
+        "priority": args.priority,
+        "workdir": args.workdir,
+        "conversation": args.conversation,
+        "callback": args.callback and {"url": args.callback},
+    }
     body.update({name: value for name, value in wanted.items() if value is not None})
     task = server.submit(body, args.key or os.urandom(16).hex())
     screen.note(f"task {task['id']} ({args.skill})")
