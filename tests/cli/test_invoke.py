@@ -76,6 +76,7 @@ def test_a_time_limit(agents: Agents, hold: Path) -> None:
         (["echo", "hello", "--workdir", "gone"], 2, "--workdir: there is no folder gone."),
         (["echo", "hello", "--workdir", "skills/echo/info.md"], 2, "--workdir: there is no folder skills/echo/info.md."),
         (["echo", "hello", "--budget", "0"], 2, "budget_usd: "),
+        (["echo", "hello", "--budget", "1"], 2, "budget_usd: the skill echo is a program"),
         (["echo"], 2, "Missing argument"),
     ],
 )

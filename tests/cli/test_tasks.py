@@ -170,8 +170,12 @@ def test_a_budget_that_was_raised_is_told_in_words() -> None:
     assert told == "the token's budget is raised to $6.50"
 
 
-def test_a_task_is_shown_with_its_budget(agents: Agents) -> None:
-    agents("invoke", "echo", "hello", "--budget", "2.5", "--out", "made")
+def test_a_task_is_shown_with_its_budget(agents: Agents, skills_dir: Path, tmp_path: Path) -> None:
+    (skills_dir / "thinking").mkdir()
+    (skills_dir / "thinking" / "info.md").write_text("---\nname: thinking\ndescription: Thinks.\n---\nThink.\n")
+    (tmp_path / "thought.yaml").write_text("replies:\n  - text: Thought.\n")
+    done = agents("invoke", "thinking", "hello", "--budget", "2.5", MODAL_INVOKE_REHEARSAL=str(tmp_path / "thought.yaml"))
+    assert done.exit_code == 0, done.stderr
     [task] = tasks(agents)
     assert task["budget_usd"] == 2.5
     assert "budget    $2.50" in agents("tasks", "show", task["id"]).stdout
