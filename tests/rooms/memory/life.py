@@ -200,8 +200,10 @@ class Life(RuleBasedStateMachine):
 
     def is_in_trouble(self, home: Home) -> None:
         self.gone.difference_update(home.away)
-        self.repeated.update(home.loose)
-        self.gone.difference_update(home.loose)
+        # Of two lines with one marker nobody can say now which was changed: the one that does not count is as good as typed.
+        typed = {*home.loose, *people.sharing_markers(home.text)}
+        self.repeated.update(typed)
+        self.gone.difference_update(typed)
         home.troubled = True
 
     def is_in_step(self, home: Home, away: int, loose: int) -> None:
@@ -229,8 +231,8 @@ class Life(RuleBasedStateMachine):
         state = self.state(home).at(generation)
         if generation is not None and generation == state.generation:  # what is missing there counts as deleted
             self.may_be([entry.text for entry in state.base.values() if not entry.dead and entry.text not in after])
-        self.is_in_trouble(home)
         self.save(home, text)
+        self.is_in_trouble(home)
 
     # People
 
@@ -310,8 +312,6 @@ class Life(RuleBasedStateMachine):
                 home.loose.append(said)
                 if marker and marker in text:  # a changed copy has it, and is the entry now: this one is as good as typed
                     self.is_said(said)
-                if home.troubled:
-                    self.is_in_trouble(home)
             case "copy":
                 text = people.copied(text, pick, None, where)
                 self.is_said(said)
@@ -324,6 +324,8 @@ class Life(RuleBasedStateMachine):
             case "heading":
                 text = people.noted(text, f"## Part {next(self.numbers)}", where)
         self.save(home, text)
+        if home.troubled:
+            self.is_in_trouble(home)
 
     def empties(self, who: int, whole: bool = False) -> None:
         HAPPENED["emptied files"] += 1
@@ -624,8 +626,10 @@ class Ongoing:
         HAPPENED["syncs"] += 1
 
     def base(self) -> int:
+        """Without what is on its way: it may be a deletion."""
         state = self.life.state(self.home).at(Document.parse(self.home.text or "").generation)
-        return sum(not entry.dead for entry in state.base.values())
+        on_its_way = {one.entry.id for one in state.outbox}
+        return sum(not entry.dead and entry.id not in on_its_way for entry in state.base.values())
 
     def work(self, sync: Sync, replica: Any) -> Coroutine[Any, Any, Report]:
         return sync.run(replica, self.direction)

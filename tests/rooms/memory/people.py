@@ -1,6 +1,7 @@
 """What people do to a memory.md in an editor: on lines of text, without the program that is under test."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -136,3 +137,10 @@ def said_at(text: str, pick: int) -> str:
 def marker_at(text: str, pick: int) -> str:
     found = MARKER.search(text.replace("\r\n", "\n").split("\n")[start_of(text, pick)])
     return found[0] if found else ""
+
+
+def sharing_markers(text: str | None) -> list[str]:
+    """What lines say whose marker another line has too."""
+    items = parsed(text or "").items
+    bearers = Counter(item.id for item in items if item.id)
+    return [item.text for item in items if bearers[item.id or ""] > 1]

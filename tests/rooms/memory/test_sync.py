@@ -374,6 +374,20 @@ def test_beside_a_changed_copy_a_line_that_was_deleted_elsewhere_goes_also_where
     assert laptop.facts == desk.facts == house.live == ["use pip"]
 
 
+def test_where_the_state_is_lost_the_second_line_with_a_marker_is_as_good_as_typed(house: House) -> None:
+    """That its entry said so once is no sign that it is old: it might have been copied and put back to what it said."""
+    laptop, desk = two_homes(house, "use uv")
+    [line] = [line for line in laptop.text.splitlines() if "use uv" in line]
+    desk.text = desk.text.replace("use uv", "use pip")
+    desk.sync()
+    laptop.text = laptop.text.replace(line, f"{line.replace('use uv', 'use pip')}\n{line}")
+    forget_state(house, laptop)
+    laptop.sync()
+    desk.sync()
+    assert laptop.facts == ["use pip", "use uv"]
+    assert sorted(desk.facts) == house.live == ["use pip", "use uv"]
+
+
 def forget_state(house: House, home: Home) -> None:
     for table in ("replica_entry", "replica_seen", "replica_outbox"):
         house.db.tx.run(f"delete from {table} where replica = ?", home.replica._key)
