@@ -10,7 +10,7 @@ from agents.src.settings import Settings
 from agents.src.skills import Catalogue, Skill
 from agents.src.tasks import Ask, Brief, Draft, EventType, Result, Workspace
 
-NOOP = Skill(name="noop", description="Does nothing.", instruction="Do nothing.", folder=Path("noop"))
+NOOP = Skill(name="noop", description="Does nothing.", instruction="", folder=Path("noop"), engine="script", run="noop")
 TALK = Skill(name="talk", description="Tells the time 20 times.", instruction="Talk.", folder=Path("talk"))
 SENTENCES = 20
 PAUSE = 0.23
@@ -36,4 +36,4 @@ class NoopEngine:
 
 def noop_parts(settings: Settings) -> Parts:
     """The program with these skills alone."""
-    return bootstrap(settings, catalogue=Catalogue.of([NOOP, TALK]), engines={"claude": NoopEngine()})
+    return bootstrap(settings, catalogue=Catalogue.of([NOOP, TALK]), engines=dict.fromkeys(("script", "claude"), NoopEngine()))

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 
 from agents.src.api.views import TaskView
-from agents.src.tasks import OutboxStore, Task
+from agents.src.tasks import Notice, OutboxStore, Task
 
 
 async def shown(outbox: OutboxStore, task: Task) -> TaskView:
-    [view] = await all_shown(outbox, [task])
-    return view
+    return TaskView.of(task, await last_notice(outbox, task))
+
+
+async def last_notice(outbox: OutboxStore, task: Task) -> Notice | None:
+    """That its callback is to have."""
+    return (await outbox.latest([task.id])).get(task.id) if task.callback else None
 
 
 async def all_shown(outbox: OutboxStore, tasks: Sequence[Task]) -> list[TaskView]:

@@ -12,8 +12,8 @@ from agents.src.api.body import read_body
 from agents.src.api.errors import respond, unexpected
 from agents.src.api.openapi import EVERYWHERE, RATE, body_of, documented, header
 from agents.src.api.preferences import DEFAULT_WAIT, LONGEST_WAIT, read_preference
-from agents.src.api.showing import shown
-from agents.src.api.task_views import AcceptedView, EstimateView
+from agents.src.api.showing import last_notice
+from agents.src.api.task_views import AcceptedView, EstimateView, WarningView
 from agents.src.api.views import EXAMPLE_ID, Listing, SkillView, TaskView
 from agents.src.bootstrap import Parts
 from agents.src.skills import Catalogue, Dispatched, SkillRequest, estimate
@@ -90,8 +90,9 @@ async def submit(request: Request, caller: Caller) -> Response:
                 task = await ended_within(parts.store, following, task.id, preference.wait)
             else:
                 task = await until_ended(parts.store, parts.hub, task.id, preference.wait)
-    view = await shown(parts.outbox, task) if task.callback else TaskView.of(task)
-    return answer(AcceptedView.with_warnings(view, dispatched.warnings), dispatched, preference.applied)
+    notice = await last_notice(parts.outbox, task)
+    view = AcceptedView.of(task, notice, warnings=list(map(WarningView.of, dispatched.warnings)))
+    return answer(view, dispatched, preference.applied)
 
 
 def answer(task: TaskView, dispatched: Dispatched, applied: str | None) -> Response:

@@ -1,6 +1,5 @@
 """What is shown of one task beside what lists of tasks show."""
 
-from collections.abc import Iterable
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,6 +44,10 @@ class WarningView(BaseModel):
     code: str = Field(examples=["concurrency_warning"])
     message: str
 
+    @classmethod
+    def of(cls, warning: Event) -> "WarningView":
+        return cls.model_construct(**warning.data)
+
 
 class AcceptedView(TaskView):
     """A task that was accepted, and what its caller should know of that."""
@@ -53,11 +56,6 @@ class AcceptedView(TaskView):
 
     warnings: list[WarningView]
 
-    @classmethod
-    def with_warnings(cls, task: TaskView, warnings: Iterable[Event]) -> "AcceptedView":
-        told = [WarningView.model_construct(**warning.data) for warning in warnings]
-        return cls.model_construct(**dict(task), warnings=told)
-
 
 class WholeTaskView(TaskView):
     """One request to a skill, and what it said."""
@@ -65,10 +63,6 @@ class WholeTaskView(TaskView):
     model_config = examples(output=OUTPUT)
 
     output: OutputView | None = Field(description="Null where nothing was said, or no run is over.")
-
-    @classmethod
-    def with_output(cls, task: TaskView, output: Output | None) -> "WholeTaskView":
-        return cls.model_construct(**dict(task), output=OutputView.of(output) if output else None)
 
 
 class RangeView(BaseModel):

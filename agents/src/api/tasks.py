@@ -12,8 +12,8 @@ from agents.src import errors
 from agents.src.api.auth import caller_of
 from agents.src.api.downloads import DOWNLOADED, download
 from agents.src.api.openapi import EVERYWHERE, documented
-from agents.src.api.showing import all_shown, shown
-from agents.src.api.task_views import WholeTaskView
+from agents.src.api.showing import all_shown, last_notice, shown
+from agents.src.api.task_views import OutputView, WholeTaskView
 from agents.src.api.views import Cursor, EventView, Limit, Listing, TaskId, TaskView
 from agents.src.bootstrap import Parts
 from agents.src.tasks import Caller, Status, Task, TaskFilter, tail
@@ -86,7 +86,8 @@ async def list_tasks(
 async def show_task(request: Request, task: OwnTask) -> WholeTaskView:
     """One task as it stands, and what it said."""
     parts: Parts = request.app.state.parts
-    return WholeTaskView.with_output(await shown(parts.outbox, task), await parts.store.output(task.id))
+    notice, output = await last_notice(parts.outbox, task), await parts.store.output(task.id)
+    return WholeTaskView.of(task, notice, output=OutputView.of(output) if output else None)
 
 
 @router.post(

@@ -1,6 +1,6 @@
 """What is sent and received, as the OpenAPI document shows it."""
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar, cast
 from urllib.parse import quote
 
 from fastapi import Path, Query
@@ -166,10 +166,10 @@ class TaskView(BaseModel):
     callback: CallbackView | None
 
     @classmethod
-    def of(cls, task: Task, notice: Notice | None = None) -> "TaskView":
-        """`notice`: the last one that its callback is to have."""
+    def of(cls, task: Task, notice: Notice | None = None, **more: Any) -> Self:
+        """`notice`: the last one that its callback is to have. `more`: what is shown of it besides."""
         # Built from checked parts: validating them again would cost more than all the rest of the answer.
-        return cls.model_construct(
+        view = cls.model_construct(
             id=task.id,
             skill=task.skill,
             task=task.prompt,
@@ -191,7 +191,9 @@ class TaskView(BaseModel):
             started_at=iso(task.started_at) if task.started_at else None,
             finished_at=iso(task.finished_at) if task.finished_at else None,
             callback=CallbackView.of(task, notice),
+            **more,
         )
+        return cast("Self", view)  # pydantic's plugin for mypy says TaskView
 
 
 def result_of(task: Task) -> ResultView | None:

@@ -47,7 +47,12 @@ class Memory:
     @property
     def is_begun(self) -> bool:
         """Whether there can be anything in it: an embedded one that nobody has written to lies nowhere."""
-        return self._settings.qdrant_url is not None or not self._embedded or (self._settings.state_dir / "qdrant").exists()
+        return self._settings.qdrant_url is not None or not self._embedded or self._folder.exists()
+
+    @cached_property
+    def _folder(self) -> Path:
+        """Of the embedded one. Kept: every run looks whether it is there."""
+        return self._settings.state_dir / "qdrant"
 
     @cached_property
     def store(self) -> "QdrantMemory":

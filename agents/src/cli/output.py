@@ -91,10 +91,9 @@ def task_document(task: Task) -> dict[str, Any]:
 
 def whole_document(task: Task, output: Output | None) -> dict[str, Any]:
     """As `task_document`, with what the task said."""
-    from agents.src.api.task_views import WholeTaskView
-    from agents.src.api.views import TaskView
+    from agents.src.api.task_views import OutputView, WholeTaskView
 
-    return WholeTaskView.with_output(TaskView.of(task), output).model_dump(mode="json")
+    return WholeTaskView.of(task, output=OutputView.of(output) if output else None).model_dump(mode="json")
 
 
 def last_ones(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:

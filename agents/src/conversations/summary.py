@@ -10,6 +10,8 @@ HEADING = re.compile(r"\s*(#{1,6}\s|[-*_=][-*_=\s]*$)")
 
 def first_paragraph(text: str, longest: int = LONGEST_SUMMARY) -> str:
     """In one line, and without control characters; a heading only where there is nothing else."""
+    if text.isprintable():  # as most are: one line, with nothing to leave out
+        return cut(" ".join(text.split()), longest)
     plain = "\n".join("" if HEADING.match(line) else line for line in text.splitlines())
     said = first_block(plain) or first_block(text)
     return cut("".join(filter(str.isprintable, said)), longest)

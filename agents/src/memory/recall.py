@@ -46,8 +46,10 @@ class Recall:
         if not self.tokens:
             return Recollection()
         try:
+            if (store := self.open_store()) is None:
+                return Recollection()
             async with asyncio.timeout(self.patience):
-                entries = await self._fitting(skill, prompt[:LONGEST_QUERY])
+                entries = await self._fitting(store, skill, prompt[:LONGEST_QUERY])
         except TimeoutError:
             why = f"It did not answer within {self.patience:g} seconds. Run `agents doctor`."
         except Problem as problem:
@@ -59,10 +61,9 @@ class Recall:
             return Recollection(tuple(recalled(entry) for entry in entries))
         return Recollection(warning=f"The skill's memory could not be read, so that the task runs without it. {why}")
 
-    async def _fitting(self, skill: str, prompt: str) -> list[MemoryEntry]:
-        store, room = self.open_store(), self.tokens * CHARACTERS
-        count = await store.count(skill) if store else 0
-        if not store or not count:
+    async def _fitting(self, store: MemoryStore, skill: str, prompt: str) -> list[MemoryEntry]:
+        room, count = self.tokens * CHARACTERS, await store.count(skill)
+        if not count:
             return []
         found = [hit.entry for hit in await store.search(prompt, [skill], MOST)] if prompt.strip() else []
         if count <= MOST:

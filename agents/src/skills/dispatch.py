@@ -174,7 +174,7 @@ def brief_for(
         files=files,
         retries=skill.retries,
         on_crash=skill.on_crash,
-        claude=skill.claude.model_copy(update={"budget_usd": request.budget_usd or most}),
+        claude=skill.claude if request.budget_usd is None else skill.claude.model_copy(update={"budget_usd": request.budget_usd}),
         program=skill.run,
         asks=skill.asks,
         review=skill.review,

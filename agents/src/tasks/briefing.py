@@ -16,9 +16,10 @@ async def recalled(brief: Brief, memory: Recall | None, tell: Callable[[Draft], 
     recollection = await memory.recall(brief.skill, brief.prompt)
     if recollection.warning:
         await tell(Draft(EventType.WARNING, {"code": "memory_unavailable", "message": recollection.warning}))
-    if recollection.entries:
-        given = [{"id": entry.id, "text": entry.text} for entry in recollection.entries]
-        await tell(Draft(EventType.RECALLED, {"entries": given}))
+    if not recollection.entries:
+        return brief
+    given = [{"id": entry.id, "text": entry.text} for entry in recollection.entries]
+    await tell(Draft(EventType.RECALLED, {"entries": given}))
     return brief.model_copy(update={"memory": recollection.entries})
 
 
