@@ -1,6 +1,6 @@
 """Takes lessons into the text of a memory.md. Pure, and the same lessons twice are the same as once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from agents.src.memory.document import Addition, Document
@@ -80,6 +80,7 @@ class Folding:
     def __init__(self, skill: str, text: str, base: Mapping[str, MemoryEntry], generation: str | None = None) -> None:
         self._skill = skill
         self._base = base
+        self._forgotten = frozenset(entry.text for entry in base.values() if entry.dead)
         self._generation = generation
         self._read(text)
 
@@ -97,19 +98,16 @@ class Folding:
 
     def fold(self, chain: Chain) -> Verdict:
         """What contradicts what a person did since waits for a person, unless one has accepted it already."""
-        if self._was_taken(chain):
+        if was_taken(chain, self._base):
             return Verdict(LessonState.NEW, id=chain.id)
         if chain.ends:
             return self._forget(chain)
         there = next((entry_id for entry_id, text in self._texts.items() if text == chain.text), None)
         if there is not None:
             return self._known(chain, there)
+        if chain.text in self._forgotten and not chain.accepted:
+            return Verdict(LessonState.HELD, "It was known before, and was forgotten on purpose.")
         return self._add(chain) if chain.begins else self._correct(chain)
-
-    def _was_taken(self, chain: Chain) -> bool:
-        """Whether it is part of the shared memory already, whatever was made of it since."""
-        known = (self._base.get(which) for which in (chain.id, sibling_id(chain.id, chain.text)))
-        return any(entry is not None and _is_from(entry, chain) for entry in known)
 
     def _known(self, chain: Chain, there: str) -> Verdict:
         """The file says so already; if another entry does, the one that was to say it is not needed any more."""
@@ -160,6 +158,22 @@ class Folding:
         if agreed is None or agreed.text != stands:
             return False
         return agreed.rev == chain.rev if chain.rev else agreed.source == chain.source
+
+
+def was_taken(chain: Chain, base: Mapping[str, MemoryEntry]) -> bool:
+    """Whether it is part of the shared memory already, whatever was made of it since."""
+    known = (base.get(which) for which in (chain.id, sibling_id(chain.id, chain.text)))
+    return any(entry is not None and _is_from(entry, chain) for entry in known)
+
+
+def is_kept(chain: Chain, base: Mapping[str, MemoryEntry], live: Container[str]) -> bool:
+    """Whether the shared memory has it, after a sync of the file into which it was taken. `live`: the texts of live entries."""
+    if was_taken(chain, base):
+        return True
+    if not chain.ends:
+        return chain.text in live
+    entry = base.get(chain.id)
+    return chain.begins or entry is None or entry.dead
 
 
 def _is_from(entry: MemoryEntry, chain: Chain) -> bool:

@@ -9,7 +9,7 @@ import structlog
 from agents.src.errors import IllegalMove, Problem
 from agents.src.memory.document import Document
 from agents.src.memory.entry import Origin
-from agents.src.memory.folding import Chain, Folding, Verdict, chains
+from agents.src.memory.folding import Chain, Folding, Verdict, chains, is_kept
 from agents.src.memory.lesson import LessonState, LessonStore, Taught
 from agents.src.memory.replica import Advance, Intent, Replica, State
 from agents.src.memory.report import Deed, Direction, Report
@@ -62,8 +62,10 @@ class Keeper:
         folded = await self._folded(replica, waiting) if waiting else []
         origins = {(verdict.id, None if chain.ends else chain.text): _origin(chain.lessons[-1]) for chain, verdict in folded}
         report = await self.sync.run(replica, origins=origins)
+        base = (await replica.load()).base if folded else {}
+        live = {entry.text for entry in base.values() if not entry.dead}
         for chain, verdict in folded:
-            await self._settle(chain, _outcome(chain, verdict, report))
+            await self._settle(chain, _outcome(chain, verdict, report, kept=is_kept(chain, base, live)))
         return report
 
     async def _may_be_restored(self, replica: Replica) -> bool:
@@ -97,19 +99,24 @@ class Keeper:
         return generation
 
     async def _settle(self, chain: Chain, verdict: Verdict) -> None:
+        if verdict.state is LessonState.NEW:
+            return
         for taught in chain.lessons:
             with suppress(IllegalMove):  # another keeper of this database was faster
                 await self.lessons.move(taught.number, LessonState.NEW, verdict.state, verdict.note)
 
 
-def _outcome(chain: Chain, verdict: Verdict, report: Report) -> Verdict:
-    """Where lessons stand that were in the file when it was synced."""
+def _outcome(chain: Chain, verdict: Verdict, report: Report, *, kept: bool) -> Verdict:
+    """Where lessons stand that were in the file before it was synced. `kept`: the shared memory has them.
+
+    Where it has not, somebody who had the file open saved it without them in between: they wait for the next time.
+    """
     own = {step.deed: step for step in report.steps if step.id == verdict.id and step.text == chain.text}
     if Deed.HOLD in own:
         return Verdict(LessonState.REJECTED, own[Deed.HOLD].note)
     if Deed.DROP in own and not chain.ends:
         return Verdict(LessonState.HELD, FORGOTTEN)
-    return Verdict(LessonState.TAKEN)
+    return Verdict(LessonState.TAKEN) if kept else verdict
 
 
 def _origin(taught: Taught) -> Origin:

@@ -42,7 +42,7 @@ class LessonState(StrEnum):
     NEW = "new"
     """Waits to be taken into the memory."""
     TAKEN = "taken"
-    """Is in the memory's file, from where it goes to the shared memory."""
+    """The shared memory has it."""
     REJECTED = "rejected"
     """A person did not accept it, or it could not be taken; the note says why."""
 

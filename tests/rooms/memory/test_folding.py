@@ -180,6 +180,19 @@ def test_what_was_forgotten_on_purpose_is_not_learned_again_without_a_person() -
     assert house.lines == {ID: BCRYPT}
 
 
+def test_it_is_known_as_forgotten_by_its_text_whatever_entry_said_it_last() -> None:
+    house = House()
+    entry = house.know(BCRYPT)
+    house.change(ID, ARGON)
+    house.change(ID, None)
+    house.know(SCRYPT)
+    house.add(ARGON)
+    house.say(Act.CORRECT, entry_id(SKILL, SCRYPT), ARGON, house.base[entry_id(SKILL, SCRYPT)].rev, task="t2")
+    house.say(Act.CORRECT, ID, ARGON, entry.rev, task="t3")
+    assert [verdict.state for verdict in house.fold()] == [HELD, HELD, HELD]
+    assert house.lines == {entry_id(SKILL, SCRYPT): SCRYPT}
+
+
 def test_what_has_become_another_fact_is_not_learned_again() -> None:
     house = House()
     house.know(BCRYPT)

@@ -227,6 +227,42 @@ def test_what_is_forgotten_while_it_is_learned_waits_for_a_person(tmp_path: Path
     tell(tmp_path, story)
 
 
+@pytest.mark.parametrize("action", Act)
+def test_a_lesson_waits_for_the_next_time_where_an_editor_saved_over_it_before_it_was_shared(tmp_path: Path, action: Act) -> None:
+    """The file was open before the lesson was taken into it, and is saved while the sync looks at the shared memory."""
+    after = {Act.ADD: {BCRYPT, ARGON}, Act.CORRECT: {ARGON}, Act.FORGET: set[str]()}[action]
+
+    async def story(house: House) -> None:
+        entry, _ = await house.editor.add(SKILL, BCRYPT, "", "ada")
+        await house.keep()
+        opened = house.file.read_text()
+        which = entry_id(SKILL, ARGON) if action is Act.ADD else ID
+        number = house.teach(action, which, "" if action is Act.FORGET else ARGON, None if action is Act.ADD else entry.rev)
+
+        async def saves() -> None:
+            house.file.write_text(f"{opened}- typed\n")
+
+        house.shared.looks, house.shared.before_second_look = 0, saves
+        await house.keep()
+        assert house.standing(number) == (LessonState.NEW, "")
+        await house.keep()
+        assert house.standing(number) == TAKEN
+        assert set(house.lines.values()) == set(house.shared.live(SKILL).values()) == {*after, "typed"}
+
+    tell(tmp_path, story)
+
+
+def test_what_a_task_added_and_forgot_itself_is_no_longer_waited_for(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        await house.editor.add(SKILL, BCRYPT, "", "ada")
+        numbers = [house.add(BCRYPT), house.teach(Act.FORGET, ID)]
+        await house.keep()
+        assert [house.standing(number) for number in numbers] == [TAKEN, TAKEN]
+        assert house.lines == {ID: BCRYPT}
+
+    tell(tmp_path, story)
+
+
 def test_without_the_shared_memory_lessons_wait_and_arrive_later(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         number = house.add(ARGON)
