@@ -65,6 +65,8 @@ class Draft:
                 self._send(changed(over, None, self._origin(entry_id, None)), over)
         elif why := self._unfit(mine):
             self.steps.append(Step(Deed.HOLD, self.skill, entry_id, mine.text, why))
+            if over is None:  # the id is made from the text, and would go up once something else stands there
+                self.rewrite.leave(entry_id)
         elif over is None:
             if self._goes(Direction.PUSH, Step(Deed.ADD, self.skill, entry_id, mine.text)):
                 self._send(new_entry(self.skill, entry_id, mine.text, mine.section, self._origin(entry_id, mine.text)), None)

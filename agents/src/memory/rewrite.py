@@ -47,6 +47,11 @@ class Rewrite:
     def remove(self, entry_id: str) -> None:
         self.gone.add(self._where[entry_id])
 
+    def leave(self, entry_id: str) -> None:
+        """The entry's line as it is, without a marker of its own."""
+        index = self._where.pop(entry_id)
+        self.ids = {other: which for other, which in self.ids.items() if other != index}
+
     def beside(self, entry_id: str, sibling: str, text: str) -> None:
         """A sibling's line right behind the entry's."""
         self.added.append(Addition(sibling, text, self.document.items[self._where[entry_id]].section, after=entry_id))

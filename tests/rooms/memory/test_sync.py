@@ -260,6 +260,15 @@ def test_a_secret_stays_in_the_file_and_nowhere_else(house: House) -> None:
     assert len(again.held) == 2
 
 
+def test_not_even_an_id_that_was_made_from_a_secret_goes_up_once_it_is_taken_out(house: House) -> None:
+    laptop = house.home("laptop", "- the secret is 1234\n- use uv\n")
+    laptop.sync()
+    assert laptop.text.splitlines()[0] == "- the secret is 1234"
+    laptop.text = laptop.text.replace("the secret is 1234", "ask Ada for it")
+    laptop.sync()
+    assert set(house.store.live(SKILL)) == {entry_id(SKILL, "use uv"), entry_id(SKILL, "ask Ada for it")}
+
+
 def test_a_detected_key_stays_home(house: House) -> None:
     laptop = house.home("laptop", "- the deploy key is AKIAQ3EGR5KJ7W2XN6PD\n- use uv\n")
     report = moved(Sync(house.store, house.clock, looks_secret, "ada").run(laptop.replica))
