@@ -14,6 +14,7 @@ Test code builds what it stores and runs with `tests/building.py`.
 import asyncio
 import logging
 import os
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -34,6 +35,10 @@ OpenDb = Callable[[], Db]
 # No deadlines: the machine may be shared. Derandomised: a gate that fails, fails again.
 settings.register_profile("gate", deadline=None, derandomize=True, database=None)
 settings.load_profile("gate")
+
+# A shell has what it starts in the background ignore Ctrl-C, and whatever that starts, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
