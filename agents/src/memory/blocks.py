@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from agents.src.memory.wording import GENERATION, MARKER, SPACE, normalised_section, tidy
+from agents.src.memory.wording import GENERATION, MARKER, SPACE, normalised_section, tidy, title
 
 LISTED = re.compile(r"[ \t]*(?:[-*+]|[0-9]{1,9}[.)])(?:[ \t]|$)")
 BULLET = re.compile(r"[ \t]*[-*+](?:[ \t]+|$)")
@@ -219,7 +219,7 @@ class _Source:
     def _heading(self, at: int) -> Block | None:
         line = self.bodies[at]
         if found := ATX.match(line):
-            return Block(Kind.HEADING, (self.lines[at],), _title(line[found.end() :]), len(found[1]))
+            return Block(Kind.HEADING, (self.lines[at],), normalised_section(title(line[found.end() :])), len(found[1]))
         below = UNDERLINE.fullmatch(self.bodies[at + 1]) if at + 1 < len(self.lines) else None
         if not below:
             return None
@@ -229,14 +229,7 @@ class _Source:
 
 def heading_line(section: str) -> str:
     """The line of a heading of level 2 that makes this section."""
-    return f"## {section}" if _title(section) == section else f"## {section} ##"
-
-
-def _title(rest: str) -> str:
-    """What a heading says, of what stands behind its first signs. Signs at its end are text where no space is before them."""
-    title = rest.strip(SPACE)
-    shorter = title.rstrip("#")
-    return normalised_section(title if shorter and shorter[-1] not in SPACE else shorter)
+    return f"## {section}" if normalised_section(title(section)) == section else f"## {section} ##"
 
 
 def _text(bodies: list[str]) -> str:
