@@ -120,6 +120,20 @@ def test_where_the_file_cannot_be_written_the_log_names_it_and_the_lesson_waits(
     assert "/proc/1/comm cannot be written" in said["detail"]
 
 
+def test_a_folder_that_cannot_be_looked_into_is_named_in_the_log_and_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "noop").mkdir()
+    (tmp_path / "noop" / "memory.md").write_text(f"- {FACT}\n")
+    skills = [a_skill("gone", folder=tmp_path / ("x" * 300)), a_skill(folder=tmp_path / "noop")]
+
+    async def story() -> None:
+        async with running(parts(tmp_path / "state", skills=skills)):
+            await eventually(lambda: "<!-- m:" in memory_of(tmp_path))
+
+    with capture_logs() as logs:
+        tell(story)
+    assert "gone" in [entry.get("skill") for entry in logs if entry["event"] == "memory_not_kept"]
+
+
 def test_in_a_container_another_function_is_told_and_no_embedded_memory_is_made(tmp_path: Path) -> None:
     told: list[frozenset[str]] = []
 

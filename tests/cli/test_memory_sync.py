@@ -1,6 +1,7 @@
 """`agents memory push|pull|sync|status|resolve`: memory.md files and the shared memory, which is the embedded one here."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -226,6 +227,16 @@ def test_a_folder_that_cannot_be_looked_into_does_not_stop_the_others(agents: Ag
     assert done.exit_code == 2
     assert done.stderr.startswith(f"error: a-strange: {strange / 'memory.md'} cannot be read (Is a directory).")
     assert listed(agents) == [FACTS[0]]
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_named_unless_its_frontmatter_has_a_name(agents: Agents, tmp_path: Path) -> None:
+    folder = skill_folder(tmp_path / "all", FACTS[0])
+    odd = folder.rename(os.fsdecode(os.fsencode(tmp_path / "all") + b"/pl\xff"))
+    assert agents("memory", "sync", "--dir", str(tmp_path / "all")).exit_code == 0
+    (odd / "SKILL.md").write_text("Plan.\n")
+    done = agents("memory", "sync", "--dir", str(tmp_path / "all"))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: The name of the folder 'pl\\udcff' in {tmp_path / 'all'} is not UTF-8. Rename")
 
 
 def test_a_memory_that_is_no_skills_is_named_and_not_shared(agents: Agents, tmp_path: Path) -> None:

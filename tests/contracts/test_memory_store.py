@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from agents.src.errors import InvalidRequest
+from agents.src.errors import InvalidRequest, Misconfigured
 from agents.src.memory import DIRECT, Mark, MemoryEntry, Origin, Write, changed
 from agents.src.services.embedding import Embedder
 from agents.src.services.qdrant import QdrantMemory
@@ -530,6 +530,25 @@ def test_what_lives_again_while_tombstones_are_purged_stays(told: Told) -> None:
         interrupt(house.wires[1], "/points/scroll", meanwhile)
         assert await purger.purge(NOON) == 2
         assert await writer.get("planning", [entry.id for entry in dead]) == {again.id: again}
+
+    told(story)
+
+
+# What others wrote there
+
+
+def test_a_point_that_is_no_entry_is_named_and_no_empty_memory(told: Told) -> None:
+    async def story(house: House) -> None:
+        memory = house.open()
+        await put(memory, an_entry("mine"))
+        point = "00000000-0000-0000-0000-00000000000a"
+        payload = {"skill": "planning", "text": "by hand", "dead": True, "changed_at": NOON - 10}
+        path, body = f"/collections/{house.collection}/points?wait=true", {"id": point, "vector": {}, "payload": payload}
+        await house.wires[0].call("PUT", path, {"points": [body]})
+        for reading in (memory.changes("planning", {}), memory.revisions("planning"), memory.purge(NOON)):
+            with pytest.raises(Misconfigured, match=f'^The point {point} of the skill "planning" in Qdrant .* Delete that point'):
+                await reading
+        assert set(await memory.revisions("other")) == set()
 
     told(story)
 

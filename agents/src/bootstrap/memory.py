@@ -11,6 +11,8 @@ from agents.src.errors import Misconfigured
 from agents.src.memory import Editor, Keeper, LessonStore, Recall, Replica, Sync, digest
 from agents.src.services.database import Db
 from agents.src.services.lesson_store import SqlLessonStore
+from agents.src.services.memory_file import NAME as MEMORY
+from agents.src.services.memory_folders import may_be_file
 from agents.src.services.modal_app import QDRANT_SECRET
 from agents.src.services.modal_memory import begun
 from agents.src.services.secrets import looks_secret
@@ -116,6 +118,6 @@ class Memory:
 async def keep_here(memory: Memory, catalogue: Catalogue, author: str, nudged: frozenset[str]) -> None:
     """Keeps the memories of the skills that were nudged; without any, of all. Where there is none yet, nothing is opened."""
     mine = [skill for skill in catalogue if skill.name in nudged or not nudged]
-    skills = [skill.name for skill in mine if memory.is_begun or (skill.folder / "memory.md").exists()]
+    skills = [skill.name for skill in mine if memory.is_begun or may_be_file(skill.folder / MEMORY)]
     if skills or (mine and await memory.lessons.waiting()):
         await memory.keeper(catalogue, author).keep_all(skills)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from agents.src.memory.wording import GENERATION, MARKER, SPACE, normalised_section, tidy
+from agents.src.memory.wording import GENERATION, MARKER, SPACE, normalised_section, tidy, title
 
 LISTED = re.compile(r"[ \t]*(?:[-*+]|[0-9]{1,9}[.)])(?:[ \t]|$)")
 BULLET = re.compile(r"[ \t]*[-*+](?:[ \t]+|$)")
@@ -121,12 +121,20 @@ def dedented(line: str, width: int) -> str:
 
 
 class _Source:
-    """A text, by lines. What looks for a block's end gives the number of the line behind it, or 0: there is no such block."""
+    """A text, by lines. What looks for a block's end gives the number of the line behind it, or 0: there is no such block.
+
+    It is asked for blocks from the top down, and remembers where it has looked in vain: a thousand fences that nothing closes
+    would each look through all that follows.
+    """
 
     def __init__(self, text: str) -> None:
         *lines, last = text.split("\n")
         self.lines = [f"{line}\n" for line in lines] + ([last] if last else [])
         self.bodies = [body(line) for line in self.lines]
+        self._unclosed: dict[tuple[int, str], tuple[int, int]] = {}
+        """By the column and the sign of a fence: how many signs long none ends, before which line."""
+        self._uncommented = 0
+        """The line before which no comment of several lines ends."""
 
     def block(self, at: int) -> Block:
         line = self.bodies[at]
@@ -155,6 +163,9 @@ class _Source:
         if not opening:
             return 0
         indent, fence = opening.start(1), opening[1]
+        length, until = self._unclosed.get((indent, fence[0]), (0, 0))
+        if at < until and len(fence) >= length:
+            return 0
         closing = re.compile(rf" {{{indent}}}{re.escape(fence[0])}{{{len(fence)},}}[ \t]*")
         for number in range(at + 1, len(self.lines)):
             line = self.bodies[number]
@@ -162,6 +173,9 @@ class _Source:
                 return number + 1
             if indent >= INSIDE > column(line) and line.strip(SPACE) and not MARK.fullmatch(line):
                 break
+        else:
+            number = len(self.lines)
+        self._unclosed[indent, fence[0]] = len(fence), number
         return 0
 
     def _comment(self, at: int) -> int:
@@ -171,6 +185,8 @@ class _Source:
             return 0
         if "-->" in line:
             return at + 1
+        if at < self._uncommented:
+            return 0
         for number in range(at + 1, len(self.lines)):
             line = self.bodies[number]
             if column(line) >= INSIDE or ATX.match(line) or MARK.fullmatch(line) or MARKER.search(line):
@@ -180,6 +196,9 @@ class _Source:
                 return number + 1
             if "<!--" in before and not LISTED.match(line):
                 break
+        else:
+            number = len(self.lines)
+        self._uncommented = number
         return 0
 
     def _list_item(self, at: int) -> Block:
@@ -200,7 +219,7 @@ class _Source:
     def _heading(self, at: int) -> Block | None:
         line = self.bodies[at]
         if found := ATX.match(line):
-            return Block(Kind.HEADING, (self.lines[at],), _title(line[found.end() :]), len(found[1]))
+            return Block(Kind.HEADING, (self.lines[at],), normalised_section(title(line[found.end() :])), len(found[1]))
         below = UNDERLINE.fullmatch(self.bodies[at + 1]) if at + 1 < len(self.lines) else None
         if not below:
             return None
@@ -210,14 +229,7 @@ class _Source:
 
 def heading_line(section: str) -> str:
     """The line of a heading of level 2 that makes this section."""
-    return f"## {section}" if _title(section) == section else f"## {section} ##"
-
-
-def _title(rest: str) -> str:
-    """What a heading says, of what stands behind its first signs. Signs at its end are text where no space is before them."""
-    title = rest.strip(SPACE)
-    shorter = title.rstrip("#")
-    return normalised_section(title if shorter and shorter[-1] not in SPACE else shorter)
+    return f"## {section}" if normalised_section(title(section)) == section else f"## {section} ##"
 
 
 def _text(bodies: list[str]) -> str:

@@ -21,14 +21,18 @@ def normalised(text: str) -> str:
 
     Lines end with "\\n" and without spaces, the first begins without; no blank lines at the ends; no markers.
     """
-    text = text.replace("\r\n", "\n")
-    if found := CONTROL.search(text):
-        raise ValueError(f"it holds the control character U+{ord(found[0]):04X}; take it out.")
-    text = tidy(text.split("\n"))
+    text = tidy(checked(text.replace("\r\n", "\n")).split("\n"))
     if not text:
         raise ValueError("it is empty; say what is to be remembered.")
     if len(text) > LONGEST:
         raise ValueError(f"it has {len(text):,} characters, and {LONGEST:,} are the most; make it shorter, or several of it.")
+    return text
+
+
+def checked(text: str) -> str:
+    """The text. Raises ValueError, which says what to do, where it holds what cannot be shown or kept."""
+    if found := CONTROL.search(text):
+        raise ValueError(f"it holds the control character U+{ord(found[0]):04X}; take it out.")
     return text
 
 
@@ -65,6 +69,13 @@ def mark(generation: str) -> str:
 def normalised_section(section: str) -> str:
     """A section's name as it can stand in a heading: one line, not too long."""
     return one_line(section)[:LONGEST_SECTION].rstrip()
+
+
+def title(rest: str) -> str:
+    """What a heading says, of what stands behind its first signs. Signs at its end are text where no space is before them."""
+    title = rest.strip(SPACE)
+    shorter = title.rstrip("#")
+    return title if shorter and shorter[-1] not in SPACE else shorter.rstrip(SPACE)
 
 
 def one_line(text: str) -> str:

@@ -27,7 +27,10 @@ class SkillFolder:
 
 
 def find_skill_folders(places: Iterable[Path]) -> list[SkillFolder]:
-    """In each place, a skill's folder or a folder of such; every folder once. Raises InvalidRequest for another place."""
+    """In each place, a skill's folder or a folder of such; every folder once.
+
+    Raises InvalidRequest for another place, and for a name that is not UTF-8.
+    """
     found: dict[Path, SkillFolder] = {}
     for place in places:
         if not place.is_dir():
@@ -76,15 +79,25 @@ def may_be_file(path: Path) -> bool:
 
 def _name(declaration: Path) -> str:
     """As the frontmatter has it. Without a usable one there, the folder's: a person's own file is read leniently."""
-    own = declaration.parent.resolve().name
     try:
         with declaration.open("rb") as file:
             text = file.read(HEAD).decode("utf-8-sig", "replace").replace("\r\n", "\n")
     except OSError:
-        return own
+        text = ""
     front = text.removeprefix("---\n").partition("\n---")[0] if text.startswith("---\n") else ""
     line = NAME.search(front)
-    return (_value(line[0]) if line else None) or own
+    return (_value(line[0]) if line else None) or _own_name(declaration)
+
+
+def _own_name(declaration: Path) -> str:
+    """The folder's. Raises InvalidRequest for one that no shared memory can keep."""
+    folder = declaration.parent.resolve()
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError:
+        advice = f"Rename the folder, or write the skill's name into its {declaration.name}: `name: …`."
+        raise InvalidRequest(f"The name of the folder {folder.name!r} in {folder.parent} is not UTF-8. {advice}") from None
+    return folder.name
 
 
 def _value(line: str) -> str | None:

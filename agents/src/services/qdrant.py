@@ -54,8 +54,9 @@ class QdrantMemory:
 
     async def revisions(self, skill: str) -> dict[str, str]:
         which = {"must": [points.equals("skill", skill)]}
-        pages = scroll(self._place, which, ["id", "rev"], SMALL_PAGE)
-        return {point["payload"]["id"]: point["payload"]["rev"] async for page in pages for point in page}
+        pages = scroll(self._place, which, ["id", "rev", "skill"], SMALL_PAGE)
+        found = [points.values_of(point, "id", "rev") async for page in pages for point in page]
+        return dict(found)
 
     async def get(self, skill: str, ids: Collection[str]) -> dict[str, MemoryEntry]:
         wanted = [points.point_id(skill, entry_id) for entry_id in ids]

@@ -4,6 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
+from pydantic import ValidationError
+
+from agents.src.errors import Misconfigured
 from agents.src.memory import DIRECT, Mark, MemoryEntry, Write, digest
 from agents.src.services.qdrant_vectors import Made, text_of
 
@@ -49,7 +52,28 @@ def is_up_to_date(point: Json, model: str | None) -> bool:
 
 
 def entry_of(point: Json) -> MemoryEntry:
-    return MemoryEntry.model_validate(point["payload"])
+    """Raises Misconfigured where it is none: somebody wrote the point by hand."""
+    try:
+        return MemoryEntry.model_validate(point["payload"])
+    except ValidationError as error:
+        raise no_entry(point, {".".join(map(str, fault["loc"])) for fault in error.errors()}) from None
+
+
+def values_of(point: Json, *fields: str) -> tuple[Any, ...]:
+    """Of a point of which no more than these fields was read. Raises Misconfigured where one is missing."""
+    payload = point["payload"]
+    if missing := {field for field in fields if payload.get(field) is None}:
+        raise no_entry(point, missing)
+    return tuple(payload[field] for field in fields)
+
+
+def no_entry(point: Json, fields: Iterable[str]) -> Misconfigured:
+    skill, wrong = (point["payload"] or {}).get("skill"), ", ".join(sorted(fields))
+    whose = f' of the skill "{skill}"' if skill else ""
+    return Misconfigured(
+        f"The point {point['id']}{whose} in Qdrant is no entry of a memory; missing or wrong: {wrong}. "
+        "Delete that point from the collection that QDRANT_COLLECTION names."
+    )
 
 
 # Filters

@@ -31,7 +31,7 @@ async def _by_writer(place: Collection, old: Json) -> dict[tuple[str, str], list
     found: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
     async for page in scroll(place, old, FIELDS, SMALL_PAGE):
         for point in page:
-            skill, writer, number = (point["payload"][field] for field in FIELDS)
+            skill, writer, number = points.values_of(point, *FIELDS)
             found[skill, writer].append((point["id"], number))
     return found
 

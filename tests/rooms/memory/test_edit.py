@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agents.src.errors import InvalidMemory, LooksSecret, RevisionMoved, UnknownEntry
-from agents.src.memory import DIRECT, Editor, MemoryEntry, Origin, Write, changed, entry_id, history
+from agents.src.memory import DIRECT, Document, Editor, MemoryEntry, Origin, Write, changed, entry_id, history
 from tests.building import NOON, SteppedClock
 from tests.rooms.memory.house import MemoryInMemory, Mover, Stepwise, moved, no_secrets
 
@@ -169,6 +169,31 @@ def test_a_heading_has_to_be_one_and_may_not_look_secret_either(house: House) ->
         house.add(section="my secret")
     assert house.store.live(SKILL) == {}
     assert house.add(section="## Tools \n and more").section == "Tools and more"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("C#", "C#"),
+        ("## C# ##", "C#"),
+        ("Tools ##", "Tools"),
+        ("# Tools", "Tools"),
+        ("#tag", "#tag"),
+        ("برنامه\u200cها", "برنامه\u200cها"),
+        ("👩\u200d💻 Dev", "👩\u200d💻 Dev"),
+        ("A\u00a0B", "A B"),
+        ("##", ""),
+    ],
+)
+def test_a_heading_is_kept_as_a_file_that_has_it_says_it(house: House, said: str, kept: str) -> None:
+    [item] = Document.parse(f"# Memory\n\n## {kept}\n\n- use uv\n").items
+    assert house.add(section=said).section == kept == item.section
+
+
+@pytest.mark.parametrize("sign", ["\a", "\x9b", "\ud83d"])
+def test_a_heading_has_no_control_characters(house: House, sign: str) -> None:
+    with pytest.raises(InvalidMemory, match=r"^section: it holds the control character U\+"):
+        house.add(section=f"Tools{sign}")
 
 
 def test_a_history_is_told_from_the_beginning(house: House) -> None:

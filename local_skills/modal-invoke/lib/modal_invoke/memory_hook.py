@@ -26,18 +26,21 @@ PATIENCE = 3.0
 """Seconds that a session waits for a pull; then that goes on without it. Nobody waits for a push."""
 LIMIT = 60.0
 """Seconds after which the work is stopped. A sync may be ended at any point; the next one carries it on."""
-STOPPED, CRASHED = "stopped", "crashed"
+STOPPED, CRASHED, BUSY = "stopped", "crashed", "busy"
 SENTENCES = {
     "1": "the shared memory has conflicts; `agents memory status` lists them.",
     "3": "the last {0} of the shared memory was refused; `agents memory {0}` says why.",
     "5": "the shared memory cannot be reached; `agents doctor` says more.",
     STOPPED: "the last {0} of the shared memory was stopped after a minute; `agents memory {0}` carries it on.",
+    BUSY: "the last {0} of the shared memory found another sync at work; `agents memory {0}` makes up for it.",
 }
 FAILED = "the last {0} of the shared memory failed; `agents memory {0}` says why."
 LATE = "the pull of the shared memory takes longer than 3 seconds and goes on in the background."
 NO_PROGRAM = "MODAL_INVOKE_AGENTS names no program, so the shared memory is not synced."
-IN_STEP, WRONG = "0", "2"
+IN_STEP, WRONG, AWAY = "0", "2", "5"
 """Exit codes. The second is a wrong setting or file; and also the answer of an `agents` that knows no `memory`."""
+IN_USE = re.compile(rb"is being synced by another program|is in use by|is open in another program")
+"""What `agents` says of a file, or of an embedded memory, that it waited for in vain."""
 
 
 def memory_hook(args: Namespace, _: Screen) -> Exit:
@@ -87,6 +90,8 @@ def told_apart(outcome: str, errors: bytes) -> str:
         return CRASHED
     if outcome == WRONG and not re.search(rb"^error: ", errors, re.MULTILINE):
         return IN_STEP  # there is no memory that could be out of step
+    if outcome == AWAY and IN_USE.search(errors):
+        return BUSY
     return outcome
 
 
@@ -132,5 +137,5 @@ def take_notes() -> list[str]:
         mine.unlink()
     except FileNotFoundError:
         return []
-    found = [re.fullmatch(r"(pull|push) (-?\d{1,3}|stopped|crashed)", line) for line in lines]
+    found = [re.fullmatch(r"(pull|push) (-?\d{1,3}|stopped|crashed|busy)", line) for line in lines]
     return list(dict.fromkeys(SENTENCES.get(match[2], FAILED).format(match[1]) for match in found if match))
