@@ -14,7 +14,6 @@ import pytest
 from agents.src.clock import Clock
 from agents.src.errors import InvalidMemory, Misconfigured, Unavailable
 from agents.src.memory import Advance, Intent, Mark, MemoryEntry, Origin, Sent, State, Sync, changed, new_entry
-from agents.src.services import memory_file
 from agents.src.services.database import Db
 from agents.src.services.memory_file import LARGEST, MemoryFile
 from agents.src.services.replica import PATIENCE as LOCK_PATIENCE
@@ -287,23 +286,6 @@ def test_the_former_file_is_kept_and_the_mode_stays(folder: Path) -> None:
     assert file.write("- three\n", "- two\n")
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert (folder / ".memory.md.bak").read_text() == "- two\n"
-    assert sorted(path.name for path in folder.iterdir()) == [".memory.md.bak", "memory.md"]
-
-
-def test_what_an_editor_saves_in_the_very_moment_comes_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The editor writes into the file after it was looked at, and before it is replaced."""
-    path, file = folder / "memory.md", MemoryFile(folder)
-    path.write_text("- one\n")
-    keep = memory_file.keep
-
-    def saving(path: Path, backup: Path, former: bytes) -> None:
-        keep(path, backup, former)
-        if path.name == "memory.md":
-            path.write_text("- one, by hand\n")
-
-    monkeypatch.setattr(memory_file, "keep", saving)
-    assert not file.write("- two\n", "- one\n")
-    assert path.read_text() == "- one, by hand\n"
     assert sorted(path.name for path in folder.iterdir()) == [".memory.md.bak", "memory.md"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agents.src.errors import InvalidMemory
 from agents.src.memory import normalised
-from agents.src.services.memory_file import write_durably
+from agents.src.services.replacing import beside, status, write_durably
 
 INDEX = "MEMORY.md"
 STEM = r"[A-Za-z0-9_](?:[\w .-]{0,98}[\w-])?"
@@ -55,9 +55,9 @@ def read(path: Path) -> str | None:
 def put(path: Path, text: str) -> None:
     """In one step."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_name(f".{path.name}.part")
+    part = beside(path)
     try:
-        write_durably(part, text.encode(), like=path)
+        write_durably(part, text.encode(), like=status(path))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
