@@ -1,5 +1,6 @@
 """A memory.md on disk: read as it is, and replaced in one step."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from agents.src.errors import InvalidMemory
@@ -19,8 +20,13 @@ class MemoryFile:
 
     @property
     def path(self) -> Path:
-        """The file itself: what memory.md links to, where it is a link."""
-        return (self._folder / NAME).resolve()
+        """The file itself: what memory.md links to, where it is a link. Raises InvalidMemory."""
+        path = named = self._folder / NAME
+        with suppress(RuntimeError):  # before Python 3.13; from then on a link in a loop is given back
+            path = named.resolve()
+        if path.is_symlink():
+            raise InvalidMemory(f"{named} is a link that leads to no file, but to itself. Put a file in its place, or remove it.")
+        return path
 
     @property
     def backup(self) -> Path:
