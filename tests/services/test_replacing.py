@@ -4,10 +4,8 @@ import multiprocessing
 import os
 import signal
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
 import pytest
 
@@ -15,9 +13,9 @@ from agents.src.errors import InvalidMemory
 from agents.src.services import replacing
 from agents.src.services.memory_file import MemoryFile
 from agents.src.services.replacing import beside, remove, replace
+from tests.saving import after, by_rename, by_writing, no_more_than
 
 PROGRAMS = multiprocessing.get_context("spawn")
-Done = Callable[[], None]
 
 
 @pytest.fixture
@@ -29,41 +27,6 @@ def path(tmp_path: Path) -> Path:
 
 def names(path: Path) -> list[str]:
     return sorted(each.name for each in path.parent.iterdir())
-
-
-def by_rename(path: Path, text: str) -> None:
-    """As vim and `sed -i` save."""
-    new = path.with_name("new")
-    new.write_text(text)
-    new.replace(path)
-
-
-def by_writing(path: Path, text: str) -> None:
-    path.write_text(text)
-
-
-@contextmanager
-def no_more_than(size: int) -> Iterator[None]:
-    """Bytes that a file may have: as on a full disk, the write breaks off there."""
-    soft, hard = getrlimit(RLIMIT_FSIZE)
-    setrlimit(RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        setrlimit(RLIMIT_FSIZE, (soft, hard))
-
-
-def after(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, done: Done) -> None:
-    """Something happens once, right after the first call of this function."""
-    call, left = getattr(owner, name), [done]
-
-    def called(*args: object, **named: object) -> object:
-        result = call(*args, **named)
-        while left:
-            left.pop()()
-        return result
-
-    monkeypatch.setattr(owner, name, called)
 
 
 # Two writers
