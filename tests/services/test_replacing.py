@@ -143,7 +143,7 @@ def test_what_an_editor_saves_before_the_replacement_stays(
 
 
 def test_what_an_editor_saves_into_the_file_in_the_very_moment_comes_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    after(monkeypatch, replacing, "is_still", lambda: path.write_text("- one, by hand\n") and None)
+    after(monkeypatch, replacing, "is_still", lambda: by_writing(path, "- one, by hand\n"))
     same = path.stat().st_ino
     assert not replace(path, b"- two\n", b"- one\n", path.with_name("backup"))
     assert path.read_text() == "- one, by hand\n"

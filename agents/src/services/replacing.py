@@ -20,8 +20,8 @@ PART = "[0-9a-f]" * 8
 """What tells one write's files from another's."""
 
 
-def look(path: Path, most: int) -> bytes | None:
-    """So many bytes of it; None where there is no file. Raises OSError, and InvalidMemory for what could be read for ever."""
+def look(path: Path, most: int = -1) -> bytes | None:
+    """So many bytes of it, or all; None where there is no file. Raises OSError, and InvalidMemory for a pipe or a device."""
     try:
         with open(path, "rb", opener=without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
