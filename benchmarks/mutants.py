@@ -191,8 +191,8 @@ MUTANTS = [
     ),
     Mutant(
         "a file is replaced without another look",
-        "agents/src/services/memory_file.py",
-        "        if self._bytes() != former:\n            return False\n",
+        "agents/src/services/replacing.py",
+        '    if look(path, len(former or b"") + 1) != former:\n        return False\n',
         "",
     ),
 ]

@@ -12,10 +12,12 @@ from structlog.testing import capture_logs
 
 from agents.src.bootstrap import KEEP_EVERY, Parts, bootstrap
 from agents.src.bootstrap.cloud import TOMBSTONES_LAST, purge_daily
+from agents.src.errors import Unavailable
 from agents.src.memory import Act, Lesson, entry_id
 from agents.src.services.modal_memory import begun
 from agents.src.tasks import Ask, Brief, Draft, EventType, Result, Workspace, remembered
 from tests.building import PATIENCE, a_catalogue, a_settings, a_skill, ended, eventually, in_process, parts, running, submit
+from tests.saving import no_more_than
 
 FACT = "use argon2"
 
@@ -181,3 +183,14 @@ def test_the_memory_that_ships_is_the_first_and_only_the_first(tmp_path: Path) -
     (shipped / "memory.md").write_text("second")
     begun(folder, shipped)
     assert (folder / "memory.md").read_text() == "first"
+
+
+def test_a_first_memory_that_breaks_off_is_begun_anew(tmp_path: Path) -> None:
+    shipped, folder = tmp_path / "shipped", tmp_path / "volume" / "noop"
+    shipped.mkdir()
+    (shipped / "memory.md").write_text("- use uv\n" * 100)
+    with no_more_than(100), pytest.raises(Unavailable, match=r"memory\.md cannot be written \(File too large\)"):
+        begun(folder, shipped)
+    assert list(folder.iterdir()) == []
+    begun(folder, shipped)
+    assert (folder / "memory.md").read_text() == "- use uv\n" * 100

@@ -13,8 +13,7 @@ import pytest
 
 from agents.src.clock import Clock
 from agents.src.errors import InvalidMemory, Misconfigured, Unavailable
-from agents.src.memory import Advance, Intent, Mark, MemoryEntry, Origin, Sent, State, Sync, changed, new_entry
-from agents.src.services import memory_file
+from agents.src.memory import Advance, Intent, Mark, MemoryEntry, Origin, Sent, State, Sync, changed, digest, new_entry
 from agents.src.services.database import Db
 from agents.src.services.memory_file import LARGEST, MemoryFile
 from agents.src.services.replica import PATIENCE as LOCK_PATIENCE
@@ -188,6 +187,50 @@ def test_when_all_was_compared_is_remembered(open_db: OpenDb, folder: Path) -> N
 # The lock
 
 
+def test_a_file_has_one_state_and_one_lock_from_whichever_folder_it_is_linked(open_db: OpenDb, folder: Path) -> None:
+    async def story(replica: FolderReplica, db: Db) -> None:
+        here, there, other = folder.parent / "here", folder.parent / "there", folder.parent / "other"
+        for each in (here, there, other):
+            each.mkdir()
+        (folder / "memory.md").write_text("- use uv\n")
+        for name in ("notes.md", "more.md"):
+            (folder / name).touch()
+        (here / "memory.md").symlink_to(folder / "memory.md")
+        (there / "memory.md").symlink_to(folder / "notes.md")
+        (other / "memory.md").symlink_to(folder / "more.md")
+        linked = [a_replica(each, db) for each in (here, there, other)]
+        own = await replica.load()
+        states = [await each.load() for each in linked]
+        assert states[0].writer == own.writer
+        assert len({own.writer, *(state.writer for state in states)}) == 3
+        assert linked[0]._lock().lock_file == replica._lock().lock_file
+        assert replica._key == usual  # as it ever was: states stay valid
+
+    usual = digest("m1", str(folder.resolve()), "planning")
+    tell(open_db, folder, story)
+
+
+def test_a_line_that_is_deleted_from_a_linked_file_stays_deleted(open_sqlite: OpenDb, folder: Path) -> None:
+    async def story(replica: FolderReplica, db: Db) -> None:
+        (folder.parent / "here").mkdir()
+        (folder.parent / "here" / "memory.md").symlink_to(folder / "memory.md")
+        linked, file = a_replica(folder.parent / "here", db), folder / "memory.md"
+        sync = Sync(MemoryInMemory(), SteppedClock(), open_eyes, "ada")
+        file.write_text("- use uv\n- use ruff\n- use mypy\n")
+        for each in (replica, linked, replica):
+            await sync.run(each)
+        whole = file.read_text()
+        assert (await sync.run(linked)).in_step
+        assert (await sync.run(replica)).in_step
+        assert file.read_text() == whole
+        file.write_text("".join(line for line in whole.splitlines(keepends=True) if "ruff" not in line))
+        for each in (replica, linked, replica):
+            await sync.run(each)
+            assert "ruff" not in file.read_text()
+
+    tell(open_sqlite, folder, story)
+
+
 def test_a_second_sync_waits_and_then_gives_up(open_db: OpenDb, folder: Path) -> None:
     async def story(replica: FolderReplica, db: Db) -> None:
         clock = SteppedClock()
@@ -290,23 +333,6 @@ def test_the_former_file_is_kept_and_the_mode_stays(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [".memory.md.bak", "memory.md"]
 
 
-def test_what_an_editor_saves_in_the_very_moment_comes_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The editor writes into the file after it was looked at, and before it is replaced."""
-    path, file = folder / "memory.md", MemoryFile(folder)
-    path.write_text("- one\n")
-    keep = memory_file.keep
-
-    def saving(path: Path, backup: Path, former: bytes) -> None:
-        keep(path, backup, former)
-        if path.name == "memory.md":
-            path.write_text("- one, by hand\n")
-
-    monkeypatch.setattr(memory_file, "keep", saving)
-    assert not file.write("- two\n", "- one\n")
-    assert path.read_text() == "- one, by hand\n"
-    assert sorted(path.name for path in folder.iterdir()) == [".memory.md.bak", "memory.md"]
-
-
 def test_a_link_is_followed_and_stays_a_link(folder: Path, tmp_path: Path) -> None:
     file = MemoryFile(folder)
     target = tmp_path / "notes" / "planning.md"
@@ -369,6 +395,17 @@ def test_without_links_a_file_is_still_replaced(folder: Path, monkeypatch: pytes
     assert file.write("- two\n", "- one\n")
     assert file.read() == "- two\n"
     assert (folder / ".memory.md.bak").read_text() == "- one\n"
+
+
+def test_a_link_that_leads_to_itself_is_named(open_sqlite: OpenDb, folder: Path) -> None:
+    async def story(replica: FolderReplica, db: Db) -> None:
+        (folder / "memory.md").symlink_to("memory.md")
+        told = rf"^{folder}/memory\.md is a link that leads to no file, but to itself\. Put a file in its place"
+        for act in (replica.read(), replica.write("- one\n", None), replica.load(), replica.locked().__aenter__()):
+            with pytest.raises(InvalidMemory, match=told):
+                await act
+
+    tell(open_sqlite, folder, story)
 
 
 # The machine

@@ -1,6 +1,7 @@
 """Claude Code's own memory of a project as a replica, between two machines that have the same project."""
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agents.src.bootstrap import Memory
-from agents.src.errors import InvalidRequest, StorageEmptied
-from agents.src.memory import Deed, Report
+from agents.src.errors import InvalidMemory, InvalidRequest, StorageEmptied
+from agents.src.memory import Deed, Report, entry_id
 from agents.src.services.auto_memory import AutoMemory
 from agents.src.services.auto_memory_place import find_place
 from agents.src.services.database import Db
@@ -266,6 +267,68 @@ def test_a_sync_that_is_killed_in_the_middle_loses_and_doubles_nothing(play: Cal
         assert one.files == two.files | {"MEMORY.md": one.files["MEMORY.md"]}
         assert set(two.files) == {"MEMORY.md", "clips.md", "new.md", "mine.md"}
         assert one.lines == two.lines
+
+    play(story)
+
+
+def saving(write: Callable[..., bool], path: Path, text: str) -> Callable[..., bool]:
+    """Claude Code saves once, after the folder was read and before anything is written."""
+    left = [text]
+
+    def writing(*args: object) -> bool:
+        while left:
+            path.write_text(left.pop())
+        return write(*args)
+
+    return writing
+
+
+@pytest.mark.parametrize("name", ["clips.md", "hashes.md", "MEMORY.md"])
+def test_what_claude_code_saves_while_a_sync_writes_is_kept(
+    play: Callable[[Play], None], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A file that the sync would replace, one that it would remove, and the index."""
+
+    async def story(one: Machine, two: Machine) -> None:
+        await together(one, two)
+        one.write(clips="24 fps.\n", MEMORY=INDEX.replace("50 fps", "24 fps"))
+        (one.folder / "hashes.md").unlink()
+        await one.sync()
+        learned, path = "- Learned just now.\n", two.folder / name
+        monkeypatch.setattr(AutoMemory, "_write_files", saving(AutoMemory._write_files, path, path.read_text() + learned))
+        await two.sync()
+        monkeypatch.undo()
+        assert any(learned in text for text in two.files.values())
+        await together(one, two)
+        assert any(learned in text for text in one.files.values())
+        assert one.files == two.files | {"MEMORY.md": one.files["MEMORY.md"]}
+
+    play(story)
+
+
+def test_no_entry_is_written_over_a_file_that_stays_here(play: Callable[[Play], None]) -> None:
+    """One that cannot be an entry, and whose name another's text has taken."""
+
+    async def story(one: Machine, two: Machine) -> None:
+        await together(one, two)
+        two.write(long="x" * 5000)
+        _, replica = one.memory.auto_memory(one.project)
+        await one.memory.editor("local").edit(
+            replica.skill, entry_id(replica.skill, "File: clips.md"), None, "File: long.md\nShort.", "ada"
+        )
+        await two.sync()
+        assert two.files["long.md"] == "x" * 5000
+        assert "Short.\n" in two.files.values()
+
+    play(story)
+
+
+def test_a_pipe_in_the_place_of_the_index_is_refused(play: Callable[[Play], None]) -> None:
+    async def story(one: Machine, two: Machine) -> None:
+        two.folder.mkdir(parents=True)
+        os.mkfifo(two.folder / "MEMORY.md")
+        with pytest.raises(InvalidMemory, match=r"MEMORY\.md is a pipe or a device"):
+            await two.sync()
 
     play(story)
 

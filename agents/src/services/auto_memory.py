@@ -7,7 +7,7 @@ line, or the file `NAME~1a2b3c4d.md`.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from agents.src.memory import (
 )
 from agents.src.services.auto_memory_files import FILE, INDEX, LINK, NAME, NOWHERE, files_in, fitting, put, read, unmarked
 from agents.src.services.memory_file import MemoryFile
+from agents.src.services.replacing import remove
 
 LINES, FILES = "Index", "Files"
 """Headings in the view."""
@@ -42,6 +43,8 @@ class Fact:
     line: int = -1
     """The number of its item in the index; −1 for a file."""
     path: Path | None = None
+    whole: str = ""
+    """All of the file, as it was read."""
 
 
 class AutoMemory:
@@ -60,7 +63,10 @@ class AutoMemory:
         return await asyncio.to_thread(self._view)
 
     def _view(self) -> str | None:
-        facts, kept = self._facts(), self._own.read()
+        return self._seen(self._facts(self._index()))
+
+    def _seen(self, facts: Sequence[Fact]) -> str | None:
+        kept = self._own.read()
         if not facts and kept is None:
             return None
         last = Document.parse(kept or EMPTY)
@@ -71,13 +77,16 @@ class AutoMemory:
         ]
         return Document.parse(EMPTY).edited(ids={}, texts={}, gone=(), added=added, generation=last.generation or NOWHERE)
 
-    def _facts(self) -> list[Fact]:
-        return [*self._index_facts(), *map(self._file_fact, files_in(self._folder))]
+    def _index(self) -> str | None:
+        return read(self._folder / INDEX)
 
-    def _index_facts(self) -> Iterator[Fact]:
+    def _facts(self, index: str | None) -> list[Fact]:
+        return [*self._index_facts(index or ""), *map(self._file_fact, files_in(self._folder))]
+
+    def _index_facts(self, index: str) -> Iterator[Fact]:
         """Two lines of one name are an entry and its sibling. A line that would be taken for a file's entry is left alone."""
         seen: set[str] = set()
-        for number, item in enumerate(Document.parse(read(self._folder / INDEX) or "").items):
+        for number, item in enumerate(Document.parse(index).items):
             link = LINK.search(item.text)
             main = entry_id(self.skill, f"{INDEX} {link[1]}" if link else item.text)
             which = sibling_id(main, item.text) if main in seen else main
@@ -88,43 +97,53 @@ class AutoMemory:
     def _file_fact(self, path: Path) -> Fact:
         found = NAME.fullmatch(path.name)
         assert found is not None  # `files_in` gives no others
-        head = f"File: {found[1]}.md"
-        return Fact(entry_id(self.skill, head) + found[2], fitting(f"{head}\n{read(path) or ''}"), path=path)
+        head, whole = f"File: {found[1]}.md", read(path) or ""
+        return Fact(entry_id(self.skill, head) + found[2], fitting(f"{head}\n{whole}"), path=path, whole=whole)
 
     async def write(self, text: str, over: str | None) -> bool:
         return await asyncio.to_thread(self._write, text, over)
 
     def _write(self, text: str, over: str | None) -> bool:
-        """The files first: until our memory.md is there too, they count as an older generation's that was edited."""
-        if self._view() != over:
+        """The files first: until our memory.md is there too, they count as an older generation's that was edited.
+
+        So do those that are written already where Claude Code saves another in the same moment.
+        """
+        index = self._index()
+        facts = self._facts(index)
+        if self._seen(facts) != over:
             return False
-        facts = self._facts()
         left_alone = {fact.id for fact in facts if fact.text is None}
         wanted = {item.id: item.text for item in Document.parse(text).items if item.id and item.id not in left_alone}
-        there = [fact for fact in facts if fact.text is not None]
+        lines = {which: text for which, text in wanted.items() if not FILE.fullmatch(text)}
         try:
-            self._write_files(wanted, [fact for fact in there if fact.path])
-            self._write_index({which: text for which, text in wanted.items() if not FILE.fullmatch(text)}, there)
+            done = self._write_files(wanted, facts) and self._write_index(lines, facts, index)
         except OSError as error:
             raise InvalidMemory(f"{self._folder} cannot be written ({error.strerror}). Its owner has to allow it.") from None
-        return self._own.write(text, self._own.read())
+        return done and self._own.write(text, self._own.read())
 
-    def _write_files(self, wanted: Mapping[str, str], there: Iterable[Fact]) -> None:
+    def _write_files(self, wanted: Mapping[str, str], facts: Iterable[Fact]) -> bool:
+        """Whether nobody else changed one of them."""
+        there = {fact.path.name: fact for fact in facts if fact.path}
+        left_alone = {name for name, fact in there.items() if fact.text is None}
         contents: dict[str, str] = {}
         for which, text in wanted.items():
             if found := FILE.fullmatch(text):
                 name = f"{found[1]}{which[12:]}.md"
-                contents[f"{found[1]}~{digest(text)[:8]}.md" if name in contents else name] = text
-        texts = {fact.path.name: fact.text for fact in there if fact.path}
-        for name in texts.keys() - contents.keys():
-            (self._folder / name).unlink()
-        for name, text in contents.items():
-            if texts.get(name) != text:
-                put(self._folder / name, text.partition("\n")[2].rstrip("\n") + "\n")
+                taken = name in contents or name in left_alone
+                contents[f"{found[1]}~{digest(text)[:8]}.md" if taken else name] = text
+        gone = there.keys() - contents.keys() - left_alone
+        return all(remove(self._folder / name, there[name].whole.encode()) for name in gone) and all(
+            self._write_file(name, text, there.get(name)) for name, text in contents.items()
+        )
 
-    def _write_index(self, wanted: Mapping[str, str], there: Iterable[Fact]) -> None:
-        """Only the lines that change, come or go: all else in the file stays as it is."""
-        lines = {fact.line: fact for fact in there if not fact.path}
+    def _write_file(self, name: str, text: str, former: Fact | None) -> bool:
+        if former and former.text == text:
+            return True
+        return put(self._folder / name, text.partition("\n")[2].rstrip("\n") + "\n", former.whole if former else None)
+
+    def _write_index(self, wanted: Mapping[str, str], facts: Iterable[Fact], index: str | None) -> bool:
+        """Only the lines that change, come or go: all else in the file stays as it is. Whether nobody else changed it."""
+        lines = {fact.line: fact for fact in facts if not fact.path and fact.text is not None}
         ids = {line: fact.id for line, fact in lines.items() if wanted.get(fact.id, fact.text) != fact.text}
         gone = [line for line, fact in lines.items() if fact.id not in wanted]
         known = {fact.id for fact in lines.values()}
@@ -132,12 +151,12 @@ class AutoMemory:
             Addition(which, text, after=which.rpartition("~")[0] or None) for which, text in wanted.items() if which not in known
         ]
         if not (ids or gone or new):
-            return
-        document = Document.parse(read(self._folder / INDEX) or "")
+            return True
+        document = Document.parse(index or "")
         named = {line: fact.id for line, fact in lines.items()} if new else ids
         texts = {line: wanted[which] for line, which in ids.items()}
         after = document.edited(ids=named, texts=texts, gone=gone, added=new, generation=NOWHERE)
-        put(self._folder / INDEX, unmarked(after, {*named.values(), *(addition.id for addition in new)}))
+        return put(self._folder / INDEX, unmarked(after, {*named.values(), *(addition.id for addition in new)}), index)
 
     async def load(self) -> State:
         return await self._inner.load()

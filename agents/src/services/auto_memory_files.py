@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agents.src.errors import InvalidMemory
 from agents.src.memory import normalised
-from agents.src.services.memory_file import write_durably
+from agents.src.services.replacing import look, replace
 
 INDEX = "MEMORY.md"
 STEM = r"[A-Za-z0-9_](?:[\w .-]{0,98}[\w-])?"
@@ -43,21 +43,17 @@ def files_in(folder: Path) -> list[Path]:
 def read(path: Path) -> str | None:
     """Raises InvalidMemory."""
     try:
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return None
+        data = look(path)
+        return None if data is None else data.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidMemory(f"{path} is not UTF-8. Save it as UTF-8, or move it away.") from None
     except OSError as error:
         raise InvalidMemory(f"{path} cannot be read ({error.strerror}).") from None
 
 
-def put(path: Path, text: str) -> None:
-    """In one step."""
+def put(path: Path, text: str, over: str | None) -> bool:
+    """Unless the file no longer is `over` (None: there is no file); whether it did. A link gives way. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        write_durably(part, text.encode(), like=path)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    if over is None and path.is_symlink():
+        path.unlink()
+    return replace(path, text.encode(), None if over is None else over.encode())

@@ -1,10 +1,10 @@
 """A memory.md on disk: read as it is, and replaced in one step."""
 
-import contextlib
-import os
+from contextlib import suppress
 from pathlib import Path
 
 from agents.src.errors import InvalidMemory
+from agents.src.services.replacing import look, replace
 
 NAME = "memory.md"
 LARGEST = 32 << 20
@@ -20,8 +20,13 @@ class MemoryFile:
 
     @property
     def path(self) -> Path:
-        """The file itself: what memory.md links to, where it is a link."""
-        return (self._folder / NAME).resolve()
+        """The file itself: what memory.md links to, where it is a link. Raises InvalidMemory."""
+        path = named = self._folder / NAME
+        with suppress(RuntimeError):  # before Python 3.13; from then on a link in a loop is given back
+            path = named.resolve()
+        if path.is_symlink():
+            raise InvalidMemory(f"{named} is a link that leads to no file, but to itself. Put a file in its place, or remove it.")
+        return path
 
     @property
     def backup(self) -> Path:
@@ -37,15 +42,15 @@ class MemoryFile:
         return None if data is None else self._text(data)
 
     def _bytes(self) -> bytes | None:
+        self._check_folder()
+        data = look(self.path, LARGEST + 1)
+        if data is not None:
+            self._check_size(len(data))
+        return data
+
+    def _check_folder(self) -> None:
         if not self._folder.is_dir() and not self._make:
             raise InvalidMemory(f"There is no folder {self._folder}. Was the skill moved? Name the folder where it is now.")
-        try:
-            with self.path.open("rb") as file:
-                data = file.read(LARGEST + 1)
-        except FileNotFoundError:
-            return None
-        self._check_size(len(data))
-        return data
 
     def _check_size(self, size: int) -> None:
         if size > LARGEST:
@@ -70,71 +75,9 @@ class MemoryFile:
         data, former = text.encode(), None if over is None else over.encode()
         self._check_size(len(data))
         try:
-            return self._replace(data, former)
+            self._check_folder()
+            if self._make:
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return replace(self.path, data, former, self.backup)
         except OSError as error:
             raise self._unusable("written", error) from None
-
-    def _replace(self, data: bytes, former: bytes | None) -> bool:
-        path = self.path
-        if self._make:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._bytes() != former:
-            return False
-        part = path.with_name(f".{path.name}.part")
-        try:
-            write_durably(part, data, like=path)
-            if former is None:
-                return put_where_nothing_is(part, path)
-            return self._swap(part, path, former)
-        finally:
-            part.unlink(missing_ok=True)
-            flush_folder(path.parent)
-
-    def _swap(self, part: Path, path: Path, former: bytes) -> bool:
-        """An editor may save in this very moment: then what it saved into is the backup, and becomes the file again."""
-        keep(path, self.backup, former)
-        part.replace(path)
-        if self.backup.read_bytes() == former:
-            return True
-        keep(self.backup, part, former)
-        part.replace(path)
-        return False
-
-
-def write_durably(part: Path, data: bytes, like: Path) -> None:
-    """With the mode of the file that it will replace, where there is one."""
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    with contextlib.suppress(FileNotFoundError):
-        part.chmod(like.stat().st_mode & 0o7777)
-
-
-def put_where_nothing_is(part: Path, path: Path) -> bool:
-    try:
-        path.hardlink_to(part)
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without links; nobody else makes the file in these few microseconds
-        part.replace(path)
-    return True
-
-
-def keep(path: Path, backup: Path, former: bytes) -> None:
-    """The file under a second name: the very same, so that what is saved into it by then is kept too."""
-    backup.unlink(missing_ok=True)
-    try:
-        backup.hardlink_to(path)
-    except OSError:  # a file system without links, or the file was deleted in this very moment
-        backup.write_bytes(former)
-
-
-def flush_folder(folder: Path) -> None:
-    """Makes a rename last. Not every system lets a folder be opened."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -6,6 +6,7 @@ import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,7 +15,7 @@ from agents.src.clock import Clock
 from agents.src.errors import Misconfigured, Unavailable
 from agents.src.memory import Advance, Intent, Mark, MemoryEntry, Sent, State, digest
 from agents.src.services.database import Db, Tx
-from agents.src.services.memory_file import MemoryFile
+from agents.src.services.memory_file import NAME, MemoryFile
 
 PATIENCE = 10.0
 """Seconds that a sync waits for another of the same file."""
@@ -54,8 +55,15 @@ class FolderReplica:
         self._db = db
         self._clock = clock
         self._name = name
-        self._key = digest(machine, str(folder.resolve()), skill)
+        self._machine = machine
         self._locks = locks
+
+    @cached_property
+    def _key(self) -> str:
+        """The same from every folder that links to this file: two states of one file would each undo what the other did."""
+        path = self._file.path
+        place = path.parent if path.name == NAME else path
+        return digest(self._machine, str(place), self.skill)
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
