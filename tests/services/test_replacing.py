@@ -151,6 +151,13 @@ def test_what_an_editor_saves_into_the_file_in_the_very_moment_comes_back(path: 
     assert names(path) == ["memory.md"]
 
 
+def test_a_file_that_holds_what_was_read_is_replaced_whatever_its_number(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that gives a file another number with each look."""
+    after(monkeypatch, replacing, "keep", lambda: by_rename(path, "- one\n"))
+    assert replace(path, b"- two\n", b"- one\n")
+    assert path.read_text() == "- two\n"
+
+
 def test_a_file_that_is_deleted_at_the_same_time_stays_deleted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     after(monkeypatch, replacing, "write_durably", path.unlink)
     assert not replace(path, b"- two\n", b"- one\n")

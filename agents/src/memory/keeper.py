@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from agents.src.errors import IllegalMove, Problem
+from agents.src.errors import IllegalMove, InternalError, Problem
 from agents.src.memory.document import Document
 from agents.src.memory.entry import Origin
 from agents.src.memory.folding import Chain, Folding, Verdict, chains, is_kept
@@ -45,6 +45,9 @@ class Keeper:
         except Problem as problem:
             log.warning("memory_not_kept", skill=skill, detail=problem.detail)
             return problem
+        except Exception:  # a mistake of ours with one skill's memory is not to keep the others waiting
+            log.exception("memory_not_kept", skill=skill)
+            return InternalError(f"The memory of {skill} could not be kept; the server's log has it.")
         for conflict in report.conflicts:
             log.warning("memory_conflict", skill=skill, entry=conflict.id, sibling=conflict.sibling)
         return report

@@ -88,7 +88,7 @@ class Replica(Protocol):
     skill: str
 
     def locked(self) -> AbstractAsyncContextManager[None]:
-        """One sync of this replica at a time, on this machine. Raises Unavailable after a wait, or Misconfigured."""
+        """One sync of this replica at a time, on this machine. Raises Unavailable after a wait, Misconfigured, InvalidMemory."""
 
     async def read(self) -> str | None:
         """The file's text, every byte of it; None where there is no file. Raises InvalidMemory where it is no text."""

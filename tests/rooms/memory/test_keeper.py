@@ -19,6 +19,7 @@ from agents.src.memory import (
     Lesson,
     LessonState,
     MemoryEntry,
+    Replica,
     Report,
     Sync,
     Taught,
@@ -346,6 +347,24 @@ def test_one_skill_that_cannot_be_kept_does_not_stop_the_others(tmp_path: Path) 
         [said] = [entry for entry in logs if entry["event"] == "memory_not_kept"]
         assert said["skill"] == "media"
         assert str(house.folder / "media" / "memory.md") in said["detail"]
+
+    tell(tmp_path, story)
+
+
+def test_nor_does_one_whose_keeping_breaks(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        kept, replica_of = house.add(ARGON), house.keeper.replica_of
+
+        def broken(skill: str) -> Replica:
+            if skill != SKILL:
+                raise ZeroDivisionError
+            return replica_of(skill)
+
+        with capture_logs() as logs:
+            await replace(house.keeper, replica_of=broken).keep_all(["media", SKILL])
+        assert house.standing(kept) == TAKEN
+        [said] = [entry for entry in logs if entry["log_level"] == "error"]
+        assert (said["event"], said["skill"]) == ("memory_not_kept", "media")
 
     tell(tmp_path, story)
 
