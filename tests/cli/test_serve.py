@@ -85,6 +85,14 @@ def test_ctrl_c_stops_it_quietly() -> None:
         assert ended(process, signal.SIGINT) == (130, "", "")
 
 
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("invoke", "echo", "hello")])
+def test_with_an_address_of_qdrant_that_is_none_nothing_starts(agents: Agents, command: tuple[str, ...]) -> None:
+    shown = agents(*command, MODAL_INVOKE_TOKEN="t" * 32, QDRANT_URL="qdrant.example.org")
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert shown.stderr.startswith("error: QDRANT_URL")
+    assert "Traceback" not in shown.stderr
+
+
 def test_without_a_token_it_says_what_to_do(agents: Agents) -> None:
     shown = agents("serve")
     assert (shown.exit_code, shown.stdout) == (2, "")

@@ -1,9 +1,10 @@
 """How a file is replaced and removed that others save, read or write at the same time."""
 
-import multiprocessing
 import os
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,11 @@ from agents.src.services.memory_file import MemoryFile
 from agents.src.services.replacing import beside, remove, replace
 from tests.saving import after, by_rename, by_writing, no_more_than
 
-PROGRAMS = multiprocessing.get_context("spawn")
+ROOT = Path(__file__).parents[2]
+
+
+def program(code: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
 
 
 @pytest.fixture
@@ -32,22 +37,22 @@ def names(path: Path) -> list[str]:
 # Two writers
 
 
-def writes(folder: Path, letter: str, times: int) -> None:
-    file = MemoryFile(folder)
-    for _ in range(times):
-        file.write(letter * 300_000, file.read())
+WRITES = """
+from pathlib import Path
+from agents.src.services.memory_file import MemoryFile
+
+file = MemoryFile(Path({folder!r}))
+for _ in range(40):
+    file.write({letter!r} * 300_000, file.read())
+"""
 
 
 def test_two_programs_that_share_no_lock_tear_no_file(tmp_path: Path) -> None:
     (tmp_path / "memory.md").write_text("a" * 300_000)
-    programs = [PROGRAMS.Process(target=writes, args=(tmp_path, letter, 40)) for letter in "ab"]
-    for program in programs:
-        program.start()
-    while any(program.is_alive() for program in programs):
+    programs = [program(WRITES.format(folder=str(tmp_path), letter=letter)) for letter in "ab"]
+    while any(each.poll() is None for each in programs):
         assert (tmp_path / "memory.md").read_text() in ("a" * 300_000, "b" * 300_000)
-    for program in programs:
-        program.join()
-    assert [program.exitcode for program in programs] == [0, 0]
+    assert [each.returncode for each in programs] == [0, 0]
     assert names(tmp_path / "memory.md") == [".memory.md.bak", "memory.md"]
 
 
@@ -72,24 +77,23 @@ def test_what_a_killed_program_left_is_cleared_away_when_it_is_old(path: Path, m
 # Who may read
 
 
+KILLED = """
+import os, signal
+from pathlib import Path
+from agents.src.services import replacing
+
+def refused(self, target):
+    raise PermissionError("no links here")
+
+Path.hardlink_to, replacing.is_still = refused, lambda path, seen: os.kill(os.getpid(), signal.SIGKILL)
+path = Path({path!r})
+replacing.replace(path, b"- two\\n", b"- one\\n", path.with_name(".memory.md.bak"))
+"""
+
+
 def killed_before_it_is_in_place(path: Path) -> None:
     """Leaves the part that was written, and the copy of the former file."""
-    program = PROGRAMS.Process(target=_killed, args=(path,))
-    program.start()
-    program.join()
-    assert program.exitcode == -signal.SIGKILL
-
-
-def _killed(path: Path) -> None:
-    def refused(self: Path, target: Path) -> None:
-        raise PermissionError("no links here")
-
-    def die(path: Path, seen: os.stat_result) -> bool:
-        os.kill(os.getpid(), signal.SIGKILL)
-        return True
-
-    Path.hardlink_to, replacing.is_still = refused, die  # type: ignore[method-assign,assignment]  # in a process of its own
-    replace(path, b"- two\n", b"- one\n", path.with_name(".memory.md.bak"))
+    assert program(KILLED.format(path=str(path))).wait() == -signal.SIGKILL
 
 
 def test_no_part_of_a_private_file_is_for_others_to_read(path: Path) -> None:

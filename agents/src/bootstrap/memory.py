@@ -39,10 +39,15 @@ class Memory:
         *,
         embedded: bool = True,
     ) -> None:
+        """Raises Misconfigured for a QDRANT_URL or QDRANT_API_KEY that can be none."""
         self._settings = settings
         self._db = db
         self._clock = clock
         self._embedded = embedded
+        if settings.qdrant_url is not None:
+            from agents.src.services.qdrant_http import HttpWire
+
+            HttpWire(settings.qdrant_url, settings.qdrant_api_key)  # what is wrong is said now, not after the first task
         self.lessons: LessonStore = SqlLessonStore(db, clock)
         self.nudge = nudge or (lambda skill: None)  # noqa: ARG005
 
