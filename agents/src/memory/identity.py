@@ -36,6 +36,11 @@ def sibling_id(entry: str, text: str) -> str:
     return f"{entry}~{digest(text)[:SIBLING_LENGTH]}"
 
 
+def main_id(sibling: str) -> str | None:
+    """The entry that a sibling is a sibling of; None for an entry that is none's."""
+    return sibling.rpartition("~")[0] or None
+
+
 def identified(document: Document, known: Mapping[str, str], skill: str, dead: Mapping[str, str] = NONE) -> dict[int, str]:
     """Item index → id. An item that only repeats another is left out. `known`: id → text of live entries; `dead`: what deleted
     ones said last.

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.src.memory.entry import MemoryEntry
-from agents.src.memory.identity import sibling_id
+from agents.src.memory.identity import main_id, sibling_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,24 @@ def plan(
             action = Split(action.theirs, action.mine, action.sibling, theirs.get(action.sibling))
         if action is not None:
             actions[entry_id] = action
+    actions |= _opposed(actions, theirs)
     # A sibling that the file does not have yet comes, or comes back, with the conflict, and not by itself.
     apart = {action.sibling for action in actions.values() if isinstance(action, Split)} - mine.keys()
     return {entry_id: action for entry_id, action in actions.items() if entry_id not in apart}
+
+
+def _opposed(actions: Mapping[str, Action], theirs: Mapping[str, MemoryEntry]) -> dict[str, Take]:
+    """A conflict that two settled in opposite ways, each deleting what the other kept: the first decides, or both would go."""
+    back = {}
+    for entry_id in actions:
+        main = main_id(entry_id)
+        if main is None or main not in actions:
+            continue
+        for own, other in ((entry_id, main), (main, entry_id)):
+            match actions[own], actions[other]:
+                case Push(mine=None), Take(theirs=gone) if gone.dead:
+                    back[own] = Take(theirs[own], None)
+    return back
 
 
 def _settled(action: Action | None, theirs: Mapping[str, MemoryEntry]) -> Take | None:

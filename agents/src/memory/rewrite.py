@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from agents.src.memory.document import Addition, Document
 from agents.src.memory.entry import MemoryEntry
+from agents.src.memory.identity import main_id
 
 CONFLICT = "conflict: differs from the entry above; keep one of the two"
 
@@ -19,9 +20,15 @@ class Rewrite:
     gone: set[int] = field(default_factory=set)
     added: list[Addition] = field(default_factory=list)
     _where: dict[str, int] = field(init=False)
+    _repeats: dict[str, list[int]] = field(init=False)
+    """Text → the lines that say it too, and are nobody's."""
 
     def __post_init__(self) -> None:
         self._where = {entry_id: index for index, entry_id in self.ids.items()}
+        self._repeats = {}
+        for index, item in enumerate(self.document.items):
+            if index not in self.ids:
+                self._repeats.setdefault(item.text, []).append(index)
 
     @property
     def needed(self) -> bool:
@@ -30,15 +37,17 @@ class Rewrite:
         return bool(unmarked or self.texts or self.gone or self.added)
 
     def put(self, entry: MemoryEntry) -> None:
-        """The entry's line says what the entry says; no line for a dead one."""
+        """The entry's line says what the entry says; no line for a dead one. Lines that only repeated it go."""
         index = self._where.get(entry.id)
         if index is None:
             if not entry.dead:
-                self.added.append(Addition(entry.id, entry.text, entry.section, after=_main(entry.id)))
-        elif entry.dead:
-            self.gone.add(index)
-        elif self.document.items[index].text != entry.text:
-            self.texts[index] = entry.text
+                self.added.append(Addition(entry.id, entry.text, entry.section, after=main_id(entry.id)))
+        elif entry.dead or self.document.items[index].text != entry.text:
+            self.gone.update(self._repeats.get(self.document.items[index].text, ()))
+            if entry.dead:
+                self.gone.add(index)
+            else:
+                self.texts[index] = entry.text
 
     def replace(self, entry_id: str, text: str) -> None:
         """Another text in an entry's line."""
@@ -70,15 +79,10 @@ class Rewrite:
         return kept | {new.id for new in self.added}
 
 
-def _main(entry_id: str) -> str | None:
-    """The entry that a sibling is a sibling of."""
-    return entry_id.rpartition("~")[0] or None
-
-
 def _note(entry_id: str, standing: set[str]) -> str:
-    return CONFLICT if _main(entry_id) in standing else ""
+    return CONFLICT if main_id(entry_id) in standing else ""
 
 
 def conflicts_in(texts: Mapping[str, str]) -> list[tuple[str, str]]:
     """Pairs of an entry and a sibling that both stand, among these ids."""
-    return [(main, entry_id) for entry_id in texts if (main := _main(entry_id)) in texts and main is not None]
+    return [(main, entry_id) for entry_id in texts if (main := main_id(entry_id)) in texts and main is not None]

@@ -272,6 +272,8 @@ class Life(RuleBasedStateMachine):
         text = home.text or ""
         old = people.said_at(text, pick)
         if new != old:
+            if new is None and old in people.in_conflict(text):
+                self.repeated.add(old)  # somebody else may settle it the other way: then who syncs first decides
             self.save(home, people.without(text, pick) if new is None else people.reworded(text, pick, new))
             if new is not None:
                 self.is_said(new)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from agents.src.memory import Document
+from agents.src.memory.identity import main_id
 
 MARKER = re.compile(r" ?<!-- m:[^>]* -->")
 
@@ -144,3 +145,10 @@ def sharing_markers(text: str | None) -> list[str]:
     items = parsed(text or "").items
     bearers = Counter(item.id for item in items if item.id)
     return [item.text for item in items if bearers[item.id or ""] > 1]
+
+
+def in_conflict(text: str | None) -> set[str]:
+    """What lines say of which one is a sibling of another."""
+    texts = {item.id: item.text for item in parsed(text or "").items if item.id}
+    pairs = [(main_id(which), which) for which in texts if main_id(which) in texts]
+    return {texts[which] for pair in pairs for which in pair if which}

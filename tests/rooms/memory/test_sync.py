@@ -185,6 +185,32 @@ def test_both_sides_of_a_conflict_are_kept_on_every_replica_and_settled_by_delet
     assert "conflict:" not in desk.text
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_conflict_that_two_settle_in_opposite_ways_is_settled_as_the_first_did(house: House, first: int) -> None:
+    laptop, desk = two_homes(house, "budget 10")
+    laptop.text, desk.text = (home.text.replace("budget 10", new) for home, new in ((laptop, "budget 20"), (desk, "budget 30")))
+    for home in (laptop, desk, laptop):
+        home.sync()
+    assert sorted(laptop.facts) == sorted(desk.facts) == ["budget 20", "budget 30"]
+    for home, unwanted in ((laptop, "budget 30"), (desk, "budget 20")):
+        home.text = "".join(line for line in home.text.splitlines(True) if unwanted not in line)
+    order = (laptop, desk) if first == 0 else (desk, laptop)
+    for home in (*order, *order):
+        home.sync()
+    assert laptop.facts == desk.facts == house.live == [["budget 20", "budget 30"][first]]
+
+
+@pytest.mark.parametrize("new", ["use pip", None])
+def test_a_line_that_only_repeats_another_goes_where_that_is_changed_elsewhere(house: House, new: str | None) -> None:
+    laptop, desk = two_homes(house, "use uv", "50 fps")
+    laptop.text += "- use uv\n"
+    laptop.sync()
+    desk.text = desk.text.replace("- use uv", f"- {new}" if new else "<!-- -->")
+    for home in (desk, laptop, desk, laptop):
+        home.sync()
+    assert sorted(laptop.facts) == sorted(desk.facts) == house.live == ["50 fps", *([new] if new else [])]
+
+
 def test_an_edit_outlives_a_deletion_on_either_side(house: House) -> None:
     laptop, desk = two_homes(house, "use uv", "use argon2")
     laptop.text = laptop.text.replace("use uv", "use uv 1")
