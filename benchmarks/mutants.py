@@ -93,8 +93,14 @@ MUTANTS = [
     Mutant(
         "an old copy brings back a conflict that was settled",
         f"{ROOM}/plan.py",
-        "if not heir and known is not None and known.dead and",
-        "if False and",
+        "if not heir and (settled := _settled(action, theirs)):",
+        "if False:",
+    ),
+    Mutant(
+        "opposite settlements of a conflict both count",
+        f"{ROOM}/plan.py",
+        "    actions |= _opposed(actions, theirs)\n",
+        "",
     ),
     Mutant(
         "later pushes of its own name are looked for in last revisions only",
@@ -155,7 +161,7 @@ MUTANTS = [
     Mutant(
         "a state that is used twice keeps its name",
         f"{ROOM}/views.py",
-        "        await replica.rename()\n        return await replica.load()",
+        "        await replica.rename(unseen=unseen)\n        return await replica.load()",
         "        return state",
     ),
     Mutant(
