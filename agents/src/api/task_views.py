@@ -34,8 +34,8 @@ class OutputView(BaseModel):
     )
 
     @classmethod
-    def of(cls, output: Output) -> "OutputView":
-        return cls.model_construct(lines=list(output.lines), errors=list(output.told_errors))
+    def of(cls, output: Output | None) -> "OutputView | None":
+        return cls.model_construct(lines=list(output.lines), errors=list(output.told_errors)) if output else None
 
 
 class WarningView(BaseModel):

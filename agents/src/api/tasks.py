@@ -87,7 +87,7 @@ async def show_task(request: Request, task: OwnTask) -> WholeTaskView:
     """One task as it stands, and what it said."""
     parts: Parts = request.app.state.parts
     notice, output = await last_notice(parts.outbox, task), await parts.store.output(task.id)
-    return WholeTaskView.of(task, notice, output=OutputView.of(output) if output else None)
+    return WholeTaskView.of(task, notice, output=OutputView.of(output))
 
 
 @router.post(

@@ -93,7 +93,7 @@ def whole_document(task: Task, output: Output | None) -> dict[str, Any]:
     """As `task_document`, with what the task said."""
     from agents.src.api.task_views import OutputView, WholeTaskView
 
-    return WholeTaskView.of(task, output=OutputView.of(output) if output else None).model_dump(mode="json")
+    return WholeTaskView.of(task, output=OutputView.of(output)).model_dump(mode="json")
 
 
 def last_ones(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:

@@ -22,6 +22,9 @@ class Verdict:
     id: str = ""
 
 
+FORGOTTEN = Verdict(LessonState.HELD, "It was known before, and was forgotten on purpose.")
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """What one task said about one entry, in order. The task wants what it said last; what it saw, the first tells."""
@@ -106,7 +109,7 @@ class Folding:
         if there is not None:
             return self._known(chain, there)
         if chain.text in self._forgotten and not chain.accepted:
-            return Verdict(LessonState.HELD, "It was known before, and was forgotten on purpose.")
+            return FORGOTTEN
         return self._add(chain) if chain.begins else self._correct(chain)
 
     def _known(self, chain: Chain, there: str) -> Verdict:
@@ -123,7 +126,7 @@ class Folding:
         if stands is not None:
             return self._put(chain, over=stands == first)
         if agreed is not None and agreed.dead and not chain.accepted:
-            return Verdict(LessonState.HELD, "It was known before, and was forgotten on purpose.")
+            return FORGOTTEN
         return self._anew(chain)
 
     def _correct(self, chain: Chain) -> Verdict:

@@ -88,8 +88,7 @@ class Keeper:
             else:
                 return []  # an editor saves it again and again; the next time will do
         for chain, verdict in verdicts:
-            if verdict.state is not LessonState.NEW:
-                await self._settle(chain, verdict)
+            await self._settle(chain, verdict)
         return [(chain, verdict) for chain, verdict in verdicts if verdict.state is LessonState.NEW]
 
     async def _heir(self, replica: Replica, text: str | None, state: State) -> str | None:
@@ -102,6 +101,7 @@ class Keeper:
         return generation
 
     async def _settle(self, chain: Chain, verdict: Verdict) -> None:
+        """Unless they are still to be taken."""
         if verdict.state is LessonState.NEW:
             return
         for taught in chain.lessons:

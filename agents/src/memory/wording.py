@@ -73,9 +73,9 @@ def normalised_section(section: str) -> str:
 
 def title(rest: str) -> str:
     """What a heading says, of what stands behind its first signs. Signs at its end are text where no space is before them."""
-    title = rest.strip(SPACE)
-    shorter = title.rstrip("#")
-    return title if shorter and shorter[-1] not in SPACE else shorter.rstrip(SPACE)
+    said = rest.strip(SPACE)
+    shorter = said.rstrip("#")
+    return said if shorter and shorter[-1] not in SPACE else shorter.rstrip(SPACE)
 
 
 def one_line(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from agents.src.memory import Document
-from agents.src.memory.identity import main_id
+from agents.src.memory.rewrite import conflicts_in
 
 MARKER = re.compile(r" ?<!-- m:[^>]* -->")
 
@@ -150,5 +150,4 @@ def sharing_markers(text: str | None) -> list[str]:
 def in_conflict(text: str | None) -> set[str]:
     """What lines say of which one is a sibling of another."""
     texts = {item.id: item.text for item in parsed(text or "").items if item.id}
-    pairs = [(main_id(which), which) for which in texts if main_id(which) in texts]
-    return {texts[which] for pair in pairs for which in pair if which}
+    return {texts[which] for pair in conflicts_in(texts) for which in pair}
