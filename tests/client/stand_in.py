@@ -33,6 +33,9 @@ class Fault:
     """Whether the request is carried out all the same, and only its answer is lost."""
 
 
+UNAVAILABLE = Fault(503, {"title": "Unavailable"}, {"Retry-After": "0"})
+
+
 @dataclass(frozen=True)
 class Seen:
     """A request that came in."""

@@ -1,4 +1,4 @@
-"""The client against a server that behaves, and one that does not."""
+"""`modal-invoke run` against a server that behaves, and one that does not."""
 
 import json
 import os
@@ -11,15 +11,12 @@ import time
 from base64 import b64encode
 from contextlib import suppress
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from tests.client.driver import PROGRAM, ROOT, Client
-from tests.client.stand_in import TOKEN, Fault, Plan, StandIn
-
-UNAVAILABLE = Fault(503, {"title": "Unavailable"}, {"Retry-After": "0"})
+from tests.client.stand_in import TOKEN, UNAVAILABLE, Fault, Plan, StandIn
 
 
 def test_run_shows_the_result_on_stdout_and_progress_on_stderr(client: Client) -> None:
@@ -104,94 +101,6 @@ def test_a_warning_of_the_answer_is_shown_once(client: Client, server: StandIn) 
     assert client("run", "planning", "x").err.splitlines().count(line) == 1
     detached = client("run", "planning", "x", "--async", "--quiet")
     assert (detached.err, len(detached.out.split())) == (f"{line}\n", 1)
-
-
-# Files
-
-
-def test_files_are_sent_and_named(client: Client, server: StandIn) -> None:
-    content = os.urandom(600_000)
-    (client.home / "in put.bin").write_bytes(content)
-    assert client("run", "planning", "x", "--file", "in put.bin", "--file", str(client.home / "in put.bin")).code == 0
-    assert list(server.files.values()) == [content, content]
-    assert server.requests("POST", "/api/files")[0].query == {"name": ["in put.bin"]}
-    assert json.loads(server.requests("POST", "/api/skill")[0].body)["files"] == ["file1", "file2"]
-
-
-def test_an_upload_that_was_cut_is_sent_again(client: Client, server: StandIn) -> None:
-    (client.home / "a.txt").write_text("hello")
-    server.fault("POST /api/files", Fault(cut=True), UNAVAILABLE)
-    assert client("run", "planning", "x", "--file", "a.txt").code == 0
-    assert list(server.files.values()) == [b"hello"]
-
-
-def test_an_upload_that_was_damaged_is_not_used(client: Client, server: StandIn) -> None:
-    (client.home / "a.txt").write_text("hello")
-    server.fault("POST /api/files", Fault(201, body=b'{"id": "file1", "sha256": "00"}'))
-    done = client("run", "planning", "x", "--file", "a.txt")
-    assert done.code == 1
-    assert "damaged" in done.err
-    assert not server.tasks
-
-
-def test_a_refusal_in_the_middle_of_an_upload_is_heard(client: Client, server: StandIn) -> None:
-    (client.home / "large").write_bytes(bytes(20_000_000))
-    server.fault("POST /api/files", Fault(413, {"title": "Too large.", "detail": "At most 1 MB."}, early=True))
-    done = client("run", "planning", "x", "--file", "large")
-    assert (done.code, "Too large: At most 1 MB." in done.err) == (1, True), done.err
-
-
-@pytest.mark.parametrize(
-    ("name", "saved"),
-    [
-        ("plan.md", "plan.md"),
-        ("../../up.txt", "__.._up.txt"),
-        (".bashrc", "_bashrc"),
-        ("a\x1b[2Jb.txt", "a_[2Jb.txt"),
-        ("…" * 90 + ".md", "…" * 65 + ".md"),
-    ],
-)
-def test_artifacts_are_saved_under_safe_names(client: Client, server: StandIn, name: str, saved: str) -> None:
-    server.plan.artifacts = {name: b"content"}
-    done = client("run", "planning", "x", "--out", "here")
-    assert done.code == 0, done.err
-    assert [path.name for path in (client.home / "here").iterdir()] == [saved]
-    assert (client.home / "here" / saved).read_bytes() == b"content"
-
-
-def test_a_folder_is_made_for_artifacts_only(client: Client, server: StandIn) -> None:
-    client("run", "planning", "x")
-    assert not list(client.home.glob("modal-invoke-*"))
-    server.plan.artifacts = {"a.txt": b"a", "empty": b""}
-    client("run", "planning", "x")
-    [folder] = client.home.glob("modal-invoke-*")
-    assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "empty"]
-
-
-def test_no_file_is_overwritten(client: Client, server: StandIn) -> None:
-    (client.home / "plan.md").write_text("mine")
-    server.plan.artifacts = {"plan.md": b"theirs"}
-    for _ in range(2):  # the second time, the same file is there already
-        assert "saved plan-2.md" in client("run", "planning", "x", "--out", ".").err
-    assert (client.home / "plan.md").read_text() == "mine"
-    assert sorted(client.home.glob("plan*")) == [client.home / "plan-2.md", client.home / "plan.md"]
-
-
-def test_an_artifact_that_arrived_short_is_fetched_again(client: Client, server: StandIn) -> None:
-    server.plan.artifacts = {"plan.md": b"whole"}
-    server.fault("GET /api/tasks/task0000000000000000000001/artifacts", Fault(200, body=b"who", headers={"Content-Length": "5"}))
-    server.fault("GET /api/tasks/task0000000000000000000001/artifacts", Fault(200, body=b"who"))
-    assert client("run", "planning", "x", "--out", ".").code == 0
-    assert (client.home / "plan.md").read_text() == "whole"
-
-
-def test_an_artifact_of_another_digest_is_refused_and_the_result_still_shown(client: Client, server: StandIn) -> None:
-    server.plan.artifacts = {"plan.md": b"whole"}
-    server.digest = b64encode(sha256(b"other").digest()).decode()
-    done = client("run", "planning", "x", "--out", ".")
-    assert (done.code, done.out) == (1, "The result.\n")
-    assert "damaged" in done.err
-    assert not list(client.home.glob("*plan*"))
 
 
 # The event stream
@@ -381,107 +290,6 @@ def test_ctrl_c_on_a_terminal_offers_to_cancel(
         os.close(theirs)
     assert process.returncode == code
     assert bool(server.requests("POST", "/api/tasks")) is cancelled
-
-
-# The other commands
-
-
-def test_async_prints_the_id_and_watch_fetches_the_result(client: Client, server: StandIn) -> None:
-    server.plan.artifacts = {"plan.md": b"# Plan"}
-    task_id = client("run", "planning", "x", "--async").out.strip()
-    assert not server.requests("GET", f"/api/tasks/{task_id}")
-    for _ in range(2):  # while it runs, and after it has ended
-        done = client("watch", task_id, "--out", ".")
-        assert (done.code, done.out) == (0, "The result.\n")
-    assert [path.name for path in client.home.glob("plan*")] == ["plan.md"]
-
-
-def test_async_json_is_the_task(client: Client) -> None:
-    assert client("run", "planning", "x", "--async", "--json").json["status"] == "running"
-
-
-def test_skills(client: Client) -> None:
-    assert client("skills").out == "planning  Makes a plan.\n"
-    assert client("skills", "--json").json == [{"name": "planning", "description": "Makes a plan."}]
-
-
-def test_tasks_are_listed_over_pages(client: Client, server: StandIn) -> None:
-    for number in range(70):
-        server.submit({"skill": "planning", "task": f"task {number}"}, str(number))
-    listed = client("tasks", "--limit", "60", "--json").json
-    assert [task["task"] for task in listed] == [f"task {number}" for number in range(69, 9, -1)]
-    assert len(server.requests("GET", "/api/tasks")) == 2
-    assert client("tasks", "--status", "failed", "--json").json == []
-    assert len(client("tasks").out.splitlines()) == 20
-
-
-def test_show(client: Client, server: StandIn) -> None:
-    server.plan.artifacts = {"plan.md": b"#" * 2500}
-    client("run", "planning", "x")
-    shown = client("show", "task0000000000000000000001").out
-    assert "status    completed" in shown
-    assert "plan.md (2.5 kB)" in shown
-    assert shown.endswith("\nThe result.\n")
-    assert client("show", "task0000000000000000000001", "--json").json["id"] == "task0000000000000000000001"
-    assert client("show", "task0000000000000000000009").code == 1
-    assert "not a whole id, which has 26 characters" in client("show", "task000").err
-
-
-@pytest.mark.parametrize(
-    ("usd", "shown"), [(0.0, "12.50 s"), (0.00123, "12.50 s, $0.001230"), (None, "12.50 s, at an unknown price")]
-)
-def test_show_tells_what_runs_held(client: Client, server: StandIn, usd: float | None, shown: str) -> None:
-    client("run", "planning", "x")
-    server.tasks["task0000000000000000000001"]["usage"] = {"compute_seconds": 12.5, "compute_usd": usd}
-    assert f"compute   {shown}\n" in client("show", "task0000000000000000000001").out
-
-
-def test_show_tells_the_last_of_what_was_said(client: Client, server: StandIn) -> None:
-    server.plan.output = {"lines": [f"line {number}" for number in range(8)], "errors": ["\x1b[31mno file" + "x" * 300]}
-    client("run", "planning", "x")
-    shown = client("show", "task0000000000000000000001").out
-    assert "error     no filexx" in shown
-    assert max(map(len, shown.splitlines())) < 220
-    assert "said      (3 earlier ones are not shown)\nsaid      line 3\n" in shown
-    assert "line 2" not in shown
-    assert shown.endswith("\nThe result.\n")
-
-
-def test_what_was_learned_is_told_when_it_happens_and_when_the_task_is_shown(client: Client, server: StandIn) -> None:
-    added = {"action": "add", "id": "a1", "text": "videos are 50 fps"}
-    forgotten = {"action": "forget", "id": "b2", "text": "no sound"}
-    server.plan = Plan([("recalled", {"entries": []}), ("remembered", added | {"held": True}), ("remembered", forgotten)])
-    server.plan.learned = [added, forgotten]
-    done = client("run", "planning", "x")
-    assert "remembered: videos are 50 fps (waits for a review)\nforgot: no sound\n" in done.err
-    shown = client("show", "task0000000000000000000001").out
-    assert "learned   remembered: videos are 50 fps\nlearned   forgot: no sound\n" in shown
-
-
-def test_estimate(client: Client, server: StandIn) -> None:
-    none = client("estimate", "planning")
-    assert (none.code, none.out) == (0, "")
-    assert "No task of planning that you may see has completed yet" in none.err
-    seconds, cost = {"lowest": 1, "median": 2.5, "highest": 1234.5}, {"lowest": 0.01, "median": 0.02, "highest": 0.03}
-    server.estimate = {"tasks": 12, "seconds": seconds, "cost_usd": cost, "compute_usd": None}
-    shown = client("estimate", "planning")
-    assert [line.split() for line in shown.out.splitlines()] == [
-        ["lowest", "median", "highest"],
-        ["seconds", "1.00", "2.50", "1234.50"],
-        ["model,", "USD", "0.0100", "0.0200", "0.0300"],
-        ["compute,", "USD", "unknown"],
-    ]
-    assert shown.err == "The last 12 completed tasks of planning.\n"
-    assert client("estimate", "planning", "--json").json["seconds"] == seconds
-    assert client("estimate", "unheard-of").code == 1
-
-
-def test_cancel(client: Client) -> None:
-    task_id = client("run", "planning", "x", "--async").out.strip()
-    assert client("cancel", task_id, "--json").json["status"] == "cancelled"
-    done = client("cancel", task_id)
-    assert done.code == 1
-    assert "already ended" in done.err
 
 
 # Where the client is
