@@ -92,6 +92,13 @@ def test_an_entry_is_changed_and_forgotten_and_has_a_history(agents: Agents) -> 
     assert rows[3].endswith("(forgotten)")
 
 
+def test_an_edit_that_changes_nothing_says_so(agents: Agents) -> None:
+    entry = add(agents)
+    same = agents("memory", "edit", "planning", entry["id"], FACT)
+    assert (same.exit_code, same.stdout) == (0, f"planning {entry['id']}: says that already.\n")
+    assert json.loads(agents("memory", "list", "--json").stdout) == [entry]
+
+
 @pytest.mark.parametrize("words", [("edit", "Other."), ("forget",)])
 def test_a_revision_that_has_moved_is_not_overwritten(agents: Agents, words: tuple[str, ...]) -> None:
     entry = add(agents)
@@ -120,6 +127,15 @@ def test_a_skill_of_the_shared_memory_needs_no_folder_here(agents: Agents, plann
     add(agents)
     (planning / "SKILL.md").unlink()
     assert agents("memory", "add", "planning", "More.").exit_code == 0
+
+
+def test_a_skill_of_which_all_was_forgotten_is_still_known(agents: Agents, planning: Path) -> None:
+    entry = add(agents)
+    agents("memory", "forget", "planning", entry["id"])
+    (planning / "SKILL.md").unlink()
+    for words, said in ((("list",), "There are no such entries.\n"), (("search", "x"), "Nothing fits.\n")):
+        shown = agents("memory", *words, "--skill", "planning")
+        assert (shown.exit_code, shown.stderr) == (0, said)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_a_conflict_keeps_both_texts_and_is_told(agents: Agents, tmp_path: Path)
     assert sorted(facts(two)) == ["use argon2", "use scrypt"]
     again = agents("memory", "sync", "--dir", str(two))
     assert again.exit_code == 0
-    assert "1 conflict stands; `agents memory status` shows both sides." in again.stderr
+    assert again.stderr.splitlines() == [f"{two / 'memory.md'}: 1 conflict stands; `agents memory status` shows both sides."]
     shown = agents("memory", "status", "--dir", str(two))
     main, sibling = ids(two)
     assert shown.exit_code == 1
@@ -146,6 +146,28 @@ def test_a_conflict_keeps_both_texts_and_is_told(agents: Agents, tmp_path: Path)
         "  mine    use scrypt",
         f"  Delete one of the two lines, or: agents memory resolve planning {sibling} --keep mine|theirs|both",
     ]
+
+
+def test_a_conflict_that_was_met_elsewhere_is_told_where_it_arrives_and_only_once(agents: Agents, tmp_path: Path) -> None:
+    one, two = in_conflict(agents, tmp_path)
+    for words, code in ((("sync", "--dry-run"), 1), (("pull",), 1), (("pull",), 0), (("sync",), 0)):
+        assert agents("memory", *words, "--dir", str(one)).exit_code == code
+    assert sorted(facts(one)) == ["use argon2", "use scrypt"]
+    both = (skill_folder(tmp_path / "three"), skill_folder(tmp_path / "four"))
+    assert agents("memory", "sync", "--dir", str(both[0]), "--dir", str(both[1])).exit_code == 1
+    replace(two, "use scrypt", "use yescrypt")
+    for folder in (two, one):
+        assert agents("memory", "sync", "--dir", str(folder)).exit_code == 0
+    assert sorted(facts(one)) == ["use argon2", "use yescrypt"]
+
+
+def test_the_text_that_is_left_of_a_conflict_is_an_entry_like_any_other(agents: Agents, tmp_path: Path) -> None:
+    _, two = in_conflict(agents, tmp_path)
+    (two / "memory.md").write_text("".join(line for line in memory(two).splitlines(keepends=True) if "use argon2" not in line))
+    three = skill_folder(tmp_path / "three")
+    for folder in (two, three):
+        assert agents("memory", "sync", "--dir", str(folder)).exit_code == 0
+        assert facts(folder) == ["use scrypt"]
 
 
 @pytest.mark.parametrize(
@@ -261,6 +283,20 @@ def test_a_secret_stays_home_and_is_named_without_being_shown(agents: Agents, tm
     [step] = json.loads(told.stdout)["memories"][0]["steps"]
     assert (step["deed"], step["text"], bool(step["note"])) == ("hold", "", True)
     assert not any("AKIA" in text for result in (done, shown, told) for text in (result.stdout, result.stderr))
+    assert SECRET in facts(folder)
+
+
+def test_an_entry_that_is_held_here_does_not_count_and_a_change_elsewhere_is_said(agents: Agents, tmp_path: Path) -> None:
+    folder = skill_folder(tmp_path / "one", *FACTS)
+    agents("memory", "sync", "--dir", str(folder))
+    replace(folder, FACTS[0], SECRET)
+    held = agents("memory", "sync", "--dir", str(folder))
+    assert (held.exit_code, held.stderr.splitlines()[-1]) == (0, "In step: 3 entries.")
+    assert "elsewhere" not in held.stderr
+    agents("memory", "edit", "planning", ids(folder)[0], FACTS[0].upper())
+    again = agents("memory", "sync", "--dir", str(folder))
+    assert (again.exit_code, again.stderr.splitlines()[-1]) == (0, "In step: 3 entries.")
+    assert "; elsewhere it was changed meanwhile" in again.stderr
     assert SECRET in facts(folder)
 
 

@@ -45,18 +45,17 @@ class Client:
         base = {"HOME": str(self.home), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
         return base | {name: value for name, value in known.items() if value} | dict(self.env)
 
-    def __call__(self, *args: str, stdin: str = "") -> Done:
+    def __call__(self, *args: str, stdin: str | bytes = "") -> Done:
         done = subprocess.run(
             [self.python, self.program, *args],
             cwd=self.home,
             env=self.environment(),
-            input=stdin,
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
-            encoding="utf-8",
             timeout=PATIENT,
             check=False,
         )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     @contextmanager
     def started(self, *args: str, **streams: Any) -> Iterator[subprocess.Popen[str]]:

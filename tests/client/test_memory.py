@@ -26,6 +26,14 @@ def test_a_fact_is_read_from_standard_input_as_it_is(client: Client, server: Sta
     assert server.memory[0]["text"] == 'Say "$HOME", not `~`.\nAlways.'
 
 
+def test_standard_input_in_another_encoding_is_refused_and_nothing_is_sent(client: Client, server: StandIn) -> None:
+    for words in (("memory", "add", "planning", "-"), ("run", "planning", "-")):
+        done = client(*words, stdin="Schöne Grüße".encode("latin-1"))
+        assert (done.code, done.out) == (2, "")
+        assert "Standard input is not UTF-8 (byte 4). Convert it: iconv -t UTF-8." in done.err
+    assert (server.memory, server.requests("POST", "/api/")) == ([], [])
+
+
 def test_an_answer_that_was_lost_does_not_teach_twice(client: Client, server: StandIn) -> None:
     server.fault("POST /api/memory", Fault(cut=True, discard=True))
     assert client("memory", "add", "planning", FACT).code == 0

@@ -282,6 +282,14 @@ def test_a_look_at_other_processes_that_fails_does_not_end_the_writing(open_sqli
     with_db(open_sqlite, story)
 
 
+def test_a_file_that_is_no_database_is_left_as_it_is(state_dir: Path) -> None:
+    state_dir.mkdir(exist_ok=True)
+    (state_dir / "state.db").write_bytes(b"no database " * 100)
+    with pytest.raises(Misconfigured, match="move it away"):
+        SqliteDb(state_dir / "state.db")
+    assert (state_dir / "state.db").read_bytes() == b"no database " * 100
+
+
 @pytest.mark.parametrize("url", ["mysql://db", "sqlite:///x.db", ""])
 def test_other_databases_are_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="postgresql://"):

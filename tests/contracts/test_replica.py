@@ -333,6 +333,16 @@ def test_the_former_file_is_kept_and_the_mode_stays(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [".memory.md.bak", "memory.md"]
 
 
+def test_a_link_into_a_folder_that_is_not_there_is_no_missing_file(folder: Path, tmp_path: Path) -> None:
+    (folder / "memory.md").symlink_to(tmp_path / "away" / "notes.md")
+    file = MemoryFile(folder)
+    for attempt in (file.read, lambda: file.write("- use uv\n", None)):
+        with pytest.raises(InvalidMemory, match=r"which is not there\."):
+            attempt()
+    (tmp_path / "away").mkdir()
+    assert (file.read(), file.write("- use uv\n", None), file.read()) == (None, True, "- use uv\n")
+
+
 def test_a_link_is_followed_and_stays_a_link(folder: Path, tmp_path: Path) -> None:
     file = MemoryFile(folder)
     target = tmp_path / "notes" / "planning.md"

@@ -39,7 +39,7 @@ EXAMPLES: dict[type[Problem], str] = {
     errors.UnknownConversation: "There is no conversation 'auth-system', or it is somebody else's.",
     errors.UnknownWorkdir: "There is no such folder. Make it, or correct the path.",
     errors.NameTaken: "There is a conversation named 'auth-system' already; choose another name.",
-    errors.IllegalMove: "Lesson 7 is taken, not held; it cannot become new.",
+    errors.IllegalMove: "Lesson 7 is taken, not held; `agents memory review` shows those that wait.",
     errors.RevisionMoved: "The entry a167aa41ae7e is at revision 5f0c2d9a7b31e846 now. Look at it, then decide.",
     errors.RevisionRequired: 'Send `If-Match: "REV"` with the revision you have seen (`ETag` has it), or `If-Match: *`.',
     errors.InvalidMemory: "text: There is nothing in it.",

@@ -91,11 +91,13 @@ def edit(
 ) -> None:
     """Change what an entry says."""
 
-    async def write(parts: Parts) -> MemoryEntry:
-        await known_entry(parts, skill, entry_id)
-        return await parts.memory.editor("local").edit(skill, entry_id, if_revision, text, author())
+    async def write(parts: Parts) -> tuple[MemoryEntry, bool]:
+        before = await known_entry(parts, skill, entry_id)
+        after = await parts.memory.editor("local").edit(skill, entry_id, if_revision, text, author())
+        return after, after.rev != before.rev
 
-    tell_entry(with_parts(state_only, write), "changed", as_json)
+    entry, new = with_parts(state_only, write)
+    tell_entry(entry, "changed" if new else "says that already", as_json)
 
 
 @app.command()
@@ -120,10 +122,13 @@ def show_history(skill: Skill, entry_id: EntryId, as_json: AsJson = False) -> No
 
 
 async def known_skill(parts: Parts, name: str) -> str:
-    """A skill of this machine, or one that the shared memory knows. Raises UnknownSkill, which suggests names that are near."""
+    """A skill of this machine, or one that the shared memory knows, were it by what was forgotten.
+
+    Raises UnknownSkill, which suggests names that are near.
+    """
     wanted = Wanted(None, None, auto=False)
     names = sorted({folder.name for folder in find_skill_folders(wanted.where(parts.settings))})
-    if name in names or await parts.memory.store.count(name):
+    if name in names or await parts.memory.store.count(name) or await parts.memory.store.revisions(name):
         return name
     near = difflib.get_close_matches(name[:64], names, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names) or 'none'}."

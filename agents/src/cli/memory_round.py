@@ -40,7 +40,7 @@ class Outcome:
         """The exit code of a sync: conflicts count that it wrote."""
         if self.problem:
             return TellingOfMemory.code_of(self.problem)
-        return CONFLICTS if self.report and any(step.deed is Deed.CONFLICT for step in self.report.steps) else IN_STEP
+        return CONFLICTS if self.report and self.report.new_conflicts else IN_STEP
 
     @property
     def standing_code(self) -> int:
@@ -102,4 +102,5 @@ def joined(first: Outcome, again: Outcome) -> Outcome:
     if first.report is None or again.report is None:
         return again
     steps = [*first.report.steps, *(step for step in again.report.steps if step.deed is not Deed.HOLD)]
-    return replace(again, report=replace(again.report, steps=tuple(steps)))
+    conflicts = (*first.report.new_conflicts, *again.report.new_conflicts)
+    return replace(again, report=replace(again.report, steps=tuple(steps), new_conflicts=conflicts))

@@ -232,6 +232,6 @@ def tell_nothing(outcomes: Sequence[Outcome]) -> None:
     """Where there is nothing else to tell: that all is well."""
     if not outcomes:
         note("There is no folder of a skill here; --dir says where to look.")
-    elif all(outcome.report and outcome.report.in_step for outcome in outcomes):
+    elif all(outcome.report and outcome.report.in_step and not outcome.report.conflicts for outcome in outcomes):
         entries = sum(outcome.report.entries for outcome in outcomes if outcome.report)
         note(f"In step: {entries} {'entry' if entries == 1 else 'entries'}.")

@@ -25,7 +25,7 @@ def admitted_section(section: str, inspect: Inspect) -> str:
     """The heading that an entry is to stand under, as a file says it: `C#`, of `## C# ##`. Raises InvalidMemory, LooksSecret."""
     plain = title(SIGNS.sub("", " ".join(section.split())))
     if len(plain) > LONGEST_SECTION:
-        raise InvalidMemory(f"section: is a heading, plain text of at most {LONGEST_SECTION} characters.")
+        raise InvalidMemory(f"section: This has {len(plain):,} characters; a heading has at most {LONGEST_SECTION}.")
     try:
         return harmless(checked(plain), inspect)
     except ValueError as error:

@@ -77,7 +77,7 @@ class Draft:
         """Both texts have to move, so a push alone leaves it for another time."""
         theirs, mine = split.theirs, split.mine
         if why := self._unfit(mine):
-            self.steps.append(Step(Deed.HOLD, self.skill, theirs.id, mine.text, why))
+            self.steps.append(Step(Deed.HOLD, self.skill, theirs.id, mine.text, f"{why}; elsewhere it was changed meanwhile"))
         elif self._goes(Direction.PULL, Step(Deed.CONFLICT, self.skill, theirs.id, mine.text, theirs.text)):
             self.base[theirs.id] = theirs
             self.rewrite.put(theirs)

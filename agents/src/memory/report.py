@@ -33,7 +33,7 @@ class Deed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of a report."""
+    """One line of a report. `note`: what the other side said in its place, or why it is held."""
 
     deed: Deed
     skill: str
@@ -55,13 +55,18 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Of one skill. `conflicts` are all that stand, `waiting` what the chosen direction left for another time."""
+    """Of one skill. `conflicts` are all that stand, `waiting` what the chosen direction left for another time.
+
+    `new_conflicts`: ids of the conflicts that this sync wrote into the file, or would write, whether it met them or somebody
+    else did. `entries`: lines of the file that are entries, without those that are held.
+    """
 
     skill: str
     steps: tuple[Step, ...] = ()
     waiting: tuple[Step, ...] = ()
     conflicts: tuple[Conflict, ...] = field(default=())
     entries: int = 0
+    new_conflicts: tuple[str, ...] = ()
 
     @property
     def held(self) -> tuple[Step, ...]:

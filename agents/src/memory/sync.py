@@ -4,7 +4,7 @@ The order makes it safe to be killed anywhere: note what is intended → write t
 make what landed part of the base. What was sent and not looked at is sent again before anything else is believed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -14,8 +14,9 @@ from agents.src.memory.admission import Inspect
 from agents.src.memory.document import Document
 from agents.src.memory.draft import Draft, Written
 from agents.src.memory.entry import DIRECT, Origin
+from agents.src.memory.identity import main_id
 from agents.src.memory.replica import Advance, Intent, Replica
-from agents.src.memory.report import Conflict, Direction, Report, Step
+from agents.src.memory.report import Conflict, Deed, Direction, Report, Step
 from agents.src.memory.rewrite import conflicts_in
 from agents.src.memory.store import MOST_WRITES, MemoryStore
 from agents.src.memory.views import Lookout, Views, send
@@ -101,4 +102,16 @@ class Sync:
         conflicts = tuple(
             Conflict(draft.skill, main, texts[main], sibling, texts[sibling]) for main, sibling in conflicts_in(texts)
         )
-        return Report(draft.skill, tuple(steps), tuple(draft.waiting), conflicts, len(texts))
+        entries = len(texts.keys() - {step.id for step in steps if step.deed is Deed.HOLD})
+        new = tuple(new_conflicts(steps, texts))
+        return Report(draft.skill, tuple(steps), tuple(draft.waiting), conflicts, entries, new)
+
+
+def new_conflicts(steps: Sequence[Step], texts: Collection[str]) -> Iterator[str]:
+    """Ids of conflicts that these steps bring into a file, of which `texts` are the entries before or after them."""
+    gone = {step.id for step in steps if step.deed is Deed.DROP}
+    standing = {*texts, *(step.id for step in steps if step.deed is Deed.FETCH)} - gone
+    for step in steps:
+        is_new = step.deed is Deed.FETCH and not step.note
+        if step.deed is Deed.CONFLICT or (is_new and main_id(step.id) in standing):
+            yield step.id

@@ -60,7 +60,7 @@ class SqlLessonStore:
         if rows:
             return taught_of(rows[0])
         stands = (await self.get(number)).state
-        raise IllegalMove(f"Lesson {number} is {stands}, not {before}; it cannot become {after}.")
+        raise IllegalMove(f"Lesson {number} is {stands}, not {before}; `agents memory review` shows those that wait.")
 
 
 def taught_of(row: Row) -> Taught:

@@ -26,6 +26,8 @@ class MemoryFile:
             path = named.resolve()
         if path.is_symlink():
             raise InvalidMemory(f"{named} is a link that leads to no file, but to itself. Put a file in its place, or remove it.")
+        if named.is_symlink() and not path.parent.is_dir():
+            raise InvalidMemory(f"{named} is a link into {path.parent}, which is not there. Make the folder, or remove the link.")
         return path
 
     @property

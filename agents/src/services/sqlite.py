@@ -26,6 +26,8 @@ POLL = 0.1
 """Seconds between two looks, one for the whole process, at whether another process wrote."""
 OLDEST = (3, 35, 0)
 """The first SQLite with `returning`."""
+DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+WAYS_OUT = "Put a good copy of it in its place, or move it away: then a new one is begun."
 
 
 class SqliteTx(Tx):
@@ -105,9 +107,9 @@ def connect_first(path: Path, patience: float) -> sqlite3.Connection:
         return connect(path, patience)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Misconfigured(
-            f"The database {path} cannot be opened ({reason}). Set MODAL_INVOKE_STATE_DIR to a folder that you may write to."
-        ) from None
+        damaged = getattr(error, "sqlite_errorcode", None) in DAMAGED
+        todo = WAYS_OUT if damaged else "Set MODAL_INVOKE_STATE_DIR to a folder that you may write to."
+        raise Misconfigured(f"The database {path} cannot be opened ({reason}). {todo}") from None
 
 
 class SqliteDb(Db):

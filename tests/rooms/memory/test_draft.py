@@ -181,7 +181,11 @@ def test_what_must_not_be_shared_stays_in_the_file_as_it_is() -> None:
     text = marked(UV, ARGON).replace("use uv", "a secret").replace("use argon2", "secret 2") + f"- secret 3\n- {'x' * 4001}\n"
     draft = a_draft(the_views(text, [UV, ARGON], [theirs]))
     assert {step.deed for step in draft.steps} == {Deed.HOLD}
-    assert [step.note for step in draft.steps][:3] == ["it says so"] * 3
+    assert [step.note for step in draft.steps][:3] == [
+        "it says so",
+        "it says so; elsewhere it was changed meanwhile",
+        "it says so",
+    ]
     assert draft.advance.sent == ()
     assert draft.advance.base == {}
     assert draft.advance.aside == {ARGON.id: theirs}

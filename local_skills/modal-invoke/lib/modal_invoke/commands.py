@@ -11,6 +11,7 @@ from typing import Any
 
 from modal_invoke import settings
 from modal_invoke.artifacts import download_all
+from modal_invoke.given import given
 from modal_invoke.inbox import have_seen
 from modal_invoke.output import Screen, computed, last_ones, learned, put, put_fields, put_json, put_table, size, spent
 from modal_invoke.questions import put_questions, tell_how
@@ -31,7 +32,7 @@ def run(server: Server, args: Namespace, screen: Screen) -> Exit:
 
 
 def submit(server: Server, args: Namespace, screen: Screen) -> dict[str, Any]:
-    prompt = sys.stdin.buffer.read().decode("utf-8", "replace") if args.task == "-" else args.task
+    prompt = given(args.task)
     body: dict[str, Any] = {"skill": args.skill, "task": prompt, "inbox": True}
     if args.args:
         body["args"] = dict(args.args)

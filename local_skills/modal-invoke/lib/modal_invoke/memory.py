@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 
+from modal_invoke.given import given
 from modal_invoke.output import Screen, put, put_json, put_table
 from modal_invoke.server import Server
 from modal_invoke.stop import Exit
@@ -22,7 +22,7 @@ def search(server: Server, args: Namespace, screen: Screen) -> Exit:
 
 
 def add(server: Server, args: Namespace, screen: Screen) -> Exit:
-    text = sys.stdin.buffer.read().decode("utf-8", "replace") if args.text == "-" else args.text
+    text = given(args.text)
     entry, new = server.add_memory(args.skill, text, args.section)
     if args.json:
         put_json(entry)

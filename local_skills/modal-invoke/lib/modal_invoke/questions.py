@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from typing import Any
 
+from modal_invoke.given import given
 from modal_invoke.output import Screen, clean, put_fields, put_json, put_table
 from modal_invoke.server import Server
 from modal_invoke.stop import Exit, Stop
@@ -43,7 +44,7 @@ def as_line(choice: dict[str, Any]) -> str:
 
 
 def answer(server: Server, args: Namespace, screen: Screen) -> Exit:
-    text = sys.stdin.buffer.read().decode("utf-8", "replace") if args.text == "-" else args.text or ""
+    text = given(args.text or "")
     document: dict[str, Any] = {"action": args.action or "accept"}
     if text:
         document["text"] = text

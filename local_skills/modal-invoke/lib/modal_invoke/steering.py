@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from argparse import Namespace
 from typing import Any
 
+from modal_invoke.given import given
 from modal_invoke.output import Screen, put_json
 from modal_invoke.server import Server
 from modal_invoke.stop import Exit, Stop
@@ -25,7 +25,7 @@ def resume(server: Server, args: Namespace, screen: Screen) -> Exit:
 
 
 def say(server: Server, args: Namespace, screen: Screen) -> Exit:
-    text = sys.stdin.buffer.read().decode("utf-8", "replace") if args.text == "-" else args.text
+    text = given(args.text)
     if not text.strip():
         raise Stop(Exit.USAGE, "There is nothing to say. Give a TEXT.")
     return told(server.say(args.id, text, os.urandom(16).hex()), f"Said to task {args.id}.", args, screen)
