@@ -15,6 +15,7 @@ from agents.src.memory.document import Document
 from agents.src.memory.draft import Draft, Written
 from agents.src.memory.entry import DIRECT, Origin
 from agents.src.memory.identity import main_id
+from agents.src.memory.opposed import one_comes_back
 from agents.src.memory.replica import Advance, Intent, Replica
 from agents.src.memory.report import Conflict, Deed, Direction, Report, Step
 from agents.src.memory.rewrite import conflicts_in
@@ -66,7 +67,9 @@ class Sync:
                 if direction is not Direction.PULL:
                     await self._adopt(replica, views)
                 done = [*done, *(step for step in draft.steps if step.id not in refused and step not in done)]
-                if not refused:
+                deleted = {one.entry.id for one in step.sent if one.entry.dead} - refused
+                back = await one_comes_back(self.store, replica.skill, views.theirs, deleted, self._origin())
+                if not refused and not back:
                     return self._report(draft, done, document)
         raise Unavailable(f"The memory of {replica.skill} is being changed too fast; run the sync again.")
 
