@@ -103,12 +103,6 @@ MUTANTS = [
         "",
     ),
     Mutant(
-        "who settles a conflict does not look whether another did",
-        f"{ROOM}/sync.py",
-        "{one.entry.id for one in step.sent if one.entry.dead}",
-        "set[str]()",
-    ),
-    Mutant(
         "later pushes of its own name are looked for in last revisions only",
         f"{ROOM}/views.py",
         "entry.last_push_of(state.writer) > state.number",

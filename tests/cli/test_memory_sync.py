@@ -155,6 +155,10 @@ def test_a_conflict_that_was_met_elsewhere_is_told_where_it_arrives_and_only_onc
     assert sorted(facts(one)) == ["use argon2", "use scrypt"]
     both = (skill_folder(tmp_path / "three"), skill_folder(tmp_path / "four"))
     assert agents("memory", "sync", "--dir", str(both[0]), "--dir", str(both[1])).exit_code == 1
+    plain = skill_folder(tmp_path / "plain", "use argon2")  # known by its text
+    for dry in (("--dry-run",), ()):
+        arrived = json.loads(agents("memory", "sync", *dry, "--json", "--dir", str(plain)).stdout)
+        assert (arrived["code"], arrived["memories"][0]["new_conflicts"]) == (1, [ids(one)[1]])
     replace(two, "use scrypt", "use yescrypt")
     for folder in (two, one):
         assert agents("memory", "sync", "--dir", str(folder)).exit_code == 0
@@ -168,6 +172,16 @@ def test_the_text_that_is_left_of_a_conflict_is_an_entry_like_any_other(agents: 
     for folder in (two, three):
         assert agents("memory", "sync", "--dir", str(folder)).exit_code == 0
         assert facts(folder) == ["use scrypt"]
+
+
+def test_a_conflict_that_was_settled_here_and_stands_again_by_an_edit_elsewhere_is_told(agents: Agents, tmp_path: Path) -> None:
+    one, two = in_conflict(agents, tmp_path)
+    agents("memory", "sync", "--dir", str(one))
+    (two / "memory.md").write_text("".join(line for line in memory(two).splitlines(keepends=True) if "use argon2" not in line))
+    replace(one, "use argon2", "use argon2id")
+    for folder, code in ((two, 0), (one, 0), (two, 1), (two, 0)):
+        assert agents("memory", "sync", "--dir", str(folder)).exit_code == code
+    assert sorted(facts(two)) == ["use argon2id", "use scrypt"]
 
 
 @pytest.mark.parametrize(

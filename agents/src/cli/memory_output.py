@@ -92,7 +92,7 @@ def brief(text: str) -> str:
 
 
 def outcome_document(outcome: Outcome) -> dict[str, Any]:
-    """`error` has a type and a detail; `steps`, `waiting` and `conflicts` are empty then."""
+    """`error` has a type and a detail; the lists are empty then."""
     report = outcome.report or Report(outcome.skill)
     problem = outcome.problem
     return {
@@ -102,6 +102,7 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
         "steps": [step_document(step) for step in report.steps],
         "waiting": [step_document(step) for step in report.waiting],
         "conflicts": [conflict_document(conflict) for conflict in report.conflicts],
+        "new_conflicts": [*report.new_conflicts],
         "error": {"type": type(problem).__name__, "detail": problem.detail} if problem else None,
     }
 

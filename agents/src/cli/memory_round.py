@@ -40,7 +40,10 @@ class Outcome:
         """The exit code of a sync: conflicts count that it wrote."""
         if self.problem:
             return TellingOfMemory.code_of(self.problem)
-        return CONFLICTS if self.report and self.report.new_conflicts else IN_STEP
+        if self.report is None:
+            return IN_STEP
+        met = any(step.deed is Deed.CONFLICT for step in self.report.steps)
+        return CONFLICTS if met or self.report.new_conflicts else IN_STEP
 
     @property
     def standing_code(self) -> int:

@@ -9,7 +9,7 @@ from agents.src.memory.entry import MemoryEntry, Origin, begun, changed, new_ent
 from agents.src.memory.plan import Action, Agree, Line, Push, Split, Take, plan
 from agents.src.memory.replica import Advance, Sent
 from agents.src.memory.report import Deed, Direction, Step
-from agents.src.memory.rewrite import Rewrite
+from agents.src.memory.rewrite import Rewrite, conflicts_in
 from agents.src.memory.store import MOST_WRITES
 from agents.src.memory.views import Views
 
@@ -123,6 +123,12 @@ class Draft:
 
     def _send(self, entry: MemoryEntry, over: MemoryEntry | None) -> None:
         self.sent.append(Sent(entry=entry, expects=over.rev if over else None))
+
+    @property
+    def new_conflicts(self) -> set[str]:
+        """Siblings that stand beside another text of theirs in the new file, and did not in the old one."""
+        added = {new.id for new in self.rewrite.added}
+        return {sibling for main, sibling in conflicts_in(self.rewrite.standing) if added & {main, sibling}} if added else set()
 
     @property
     def touches(self) -> bool:

@@ -41,11 +41,6 @@ def main_id(sibling: str) -> str | None:
     return sibling.rpartition("~")[0] or None
 
 
-def root_id(entry: str) -> str:
-    """The entry that this one is, or is a sibling's sibling of, however often."""
-    return entry.partition("~")[0]
-
-
 def identified(document: Document, known: Mapping[str, str], skill: str, dead: Mapping[str, str] = NONE) -> dict[int, str]:
     """Item index → id. An item that only repeats another is left out. `known`: id → text of live entries; `dead`: what deleted
     ones said last.

@@ -57,7 +57,7 @@ class Conflict:
 class Report:
     """Of one skill. `conflicts` are all that stand, `waiting` what the chosen direction left for another time.
 
-    `new_conflicts`: ids of the conflicts that this sync wrote into the file, or would write, whether it met them or somebody
+    `new_conflicts`: siblings whose conflicts stand in the file since this sync, or would, whether it met them or somebody
     else did. `entries`: lines of the file that are entries, without those that are held.
     """
 

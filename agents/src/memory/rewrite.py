@@ -1,6 +1,6 @@
 """Gathers what a sync does to a memory.md, and gives the new text."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from agents.src.memory.document import Addition, Document
@@ -67,14 +67,16 @@ class Rewrite:
 
     def text(self, generation: str) -> str:
         """The new file. A sibling whose other line is there says that it is in conflict; one that is alone no longer does."""
-        standing = self._standing()
+        standing = self.standing
         notes = {index: _note(entry_id, standing) for index, entry_id in self.ids.items() if "~" in entry_id}
         added = [Addition(new.id, new.text, new.section, new.after, _note(new.id, standing)) for new in self.added]
         return self.document.edited(
             ids=self.ids, texts=self.texts, gone=self.gone, added=added, generation=generation, notes=notes
         )
 
-    def _standing(self) -> set[str]:
+    @property
+    def standing(self) -> set[str]:
+        """The ids of the new file's entries."""
         kept = {entry_id for index, entry_id in self.ids.items() if index not in self.gone}
         return kept | {new.id for new in self.added}
 
@@ -83,6 +85,6 @@ def _note(entry_id: str, standing: set[str]) -> str:
     return CONFLICT if main_id(entry_id) in standing else ""
 
 
-def conflicts_in(texts: Mapping[str, str]) -> list[tuple[str, str]]:
+def conflicts_in(ids: Collection[str]) -> list[tuple[str, str]]:
     """Pairs of an entry and a sibling that both stand, among these ids."""
-    return [(main, entry_id) for entry_id in texts if (main := main_id(entry_id)) in texts and main is not None]
+    return [(main, entry_id) for entry_id in ids if (main := main_id(entry_id)) in ids and main is not None]

@@ -4,7 +4,7 @@ The order makes it safe to be killed anywhere: note what is intended → write t
 make what landed part of the base. What was sent and not looked at is sent again before anything else is believed.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -14,8 +14,6 @@ from agents.src.memory.admission import Inspect
 from agents.src.memory.document import Document
 from agents.src.memory.draft import Draft, Written
 from agents.src.memory.entry import DIRECT, Origin
-from agents.src.memory.identity import main_id
-from agents.src.memory.opposed import one_comes_back
 from agents.src.memory.replica import Advance, Intent, Replica
 from agents.src.memory.report import Conflict, Deed, Direction, Report, Step
 from agents.src.memory.rewrite import conflicts_in
@@ -53,24 +51,24 @@ class Sync:
         """
         lookout = Lookout(self.store, self.clock, direction, dry, force)
         done: list[Step] = []
+        came: set[str] = set()
         async with replica.locked():
             for _ in range(ROUNDS):
                 views = await lookout.look(replica)
                 draft = Draft(replica.skill, views, direction, self._origin(), self.inspect, origins)
                 if dry:
-                    return self._report(draft, draft.steps, views.document)
+                    return self._report(draft, draft.steps, views.document, draft.new_conflicts)
                 step = draft.advance
                 document = await self._write(replica, views, draft, step)
                 if document is None:
                     continue
+                came |= draft.new_conflicts
                 refused = await send(self.store, replica, step.sent)
                 if direction is not Direction.PULL:
                     await self._adopt(replica, views)
                 done = [*done, *(step for step in draft.steps if step.id not in refused and step not in done)]
-                deleted = {one.entry.id for one in step.sent if one.entry.dead} - refused
-                back = await one_comes_back(self.store, replica.skill, views.theirs, deleted, self._origin())
-                if not refused and not back:
-                    return self._report(draft, done, document)
+                if not refused:
+                    return self._report(draft, done, document, came)
         raise Unavailable(f"The memory of {replica.skill} is being changed too fast; run the sync again.")
 
     def _origin(self) -> Origin:
@@ -100,21 +98,10 @@ class Sync:
             await self.store.adopt(direct[start : start + MOST_WRITES], state.writer, number)
 
     @staticmethod
-    def _report(draft: Draft, steps: list[Step], document: Document) -> Report:
+    def _report(draft: Draft, steps: list[Step], document: Document, came: Collection[str]) -> Report:
         texts = {item.id: item.text for item in document.items if item.id}
         conflicts = tuple(
             Conflict(draft.skill, main, texts[main], sibling, texts[sibling]) for main, sibling in conflicts_in(texts)
         )
         entries = len(texts.keys() - {step.id for step in steps if step.deed is Deed.HOLD})
-        new = tuple(new_conflicts(steps, texts))
-        return Report(draft.skill, tuple(steps), tuple(draft.waiting), conflicts, entries, new)
-
-
-def new_conflicts(steps: Sequence[Step], texts: Collection[str]) -> Iterator[str]:
-    """Ids of conflicts that these steps bring into a file, of which `texts` are the entries before or after them."""
-    gone = {step.id for step in steps if step.deed is Deed.DROP}
-    standing = {*texts, *(step.id for step in steps if step.deed is Deed.FETCH)} - gone
-    for step in steps:
-        is_new = step.deed is Deed.FETCH and not step.note
-        if step.deed is Deed.CONFLICT or (is_new and main_id(step.id) in standing):
-            yield step.id
+        return Report(draft.skill, tuple(steps), tuple(draft.waiting), conflicts, entries, tuple(sorted(came)))

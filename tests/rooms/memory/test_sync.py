@@ -187,55 +187,17 @@ def test_both_sides_of_a_conflict_are_kept_on_every_replica_and_settled_by_delet
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_conflict_that_two_settle_in_opposite_ways_is_settled_as_the_first_did(house: House, first: int) -> None:
-    laptop, desk = two_in_conflict(house, "budget 20", "budget 30")
+    laptop, desk = two_homes(house, "budget 10")
+    laptop.text, desk.text = (home.text.replace("budget 10", new) for home, new in ((laptop, "budget 20"), (desk, "budget 30")))
+    for home in (laptop, desk, laptop):
+        home.sync()
+    assert sorted(laptop.facts) == sorted(desk.facts) == ["budget 20", "budget 30"]
     for home, unwanted in ((laptop, "budget 30"), (desk, "budget 20")):
         home.text = "".join(line for line in home.text.splitlines(True) if unwanted not in line)
     order = (laptop, desk) if first == 0 else (desk, laptop)
     for home in (*order, *order):
         home.sync()
     assert laptop.facts == desk.facts == house.live == [["budget 20", "budget 30"][first]]
-
-
-@pytest.mark.parametrize("first", [0, 1])
-def test_of_a_conflict_that_two_settle_in_opposite_ways_in_one_moment_one_text_stays(house: House, first: int) -> None:
-    homes, mover = two_who_settle_at_once(house, first, "budget 20", "budget 30")
-    report: Report = mover.finish()
-    assert report.steps[0].deed is Deed.DELETE
-    for home in homes * 2:
-        home.sync()
-    assert homes[0].facts == homes[1].facts == house.live == ["budget 20"]
-    assert all(home.sync().in_step for home in homes)
-
-
-def test_a_conflict_of_which_somebody_wants_neither_text_is_gone(house: House) -> None:
-    laptop, desk = two_in_conflict(house, "budget 20", "budget 30")
-    laptop.text = "".join(line for line in laptop.text.splitlines(True) if not line.startswith("- "))
-    for home in (laptop, desk, laptop):
-        home.sync()
-    assert laptop.facts == desk.facts == house.live == []
-
-
-def two_in_conflict(house: House, one: str, other: str) -> tuple[Home, Home]:
-    """Both have both texts, of which the first is the entry's."""
-    laptop, desk = two_homes(house, "budget 10")
-    laptop.text, desk.text = (home.text.replace("budget 10", new) for home, new in ((laptop, one), (desk, other)))
-    for home in (laptop, desk, laptop):
-        home.sync()
-    assert sorted(laptop.facts) == sorted(desk.facts) == [one, other]
-    return laptop, desk
-
-
-def two_who_settle_at_once(house: House, first: int, *texts: str) -> tuple[list[Home], Mover]:
-    """Each keeps another text; the one syncs just before the push of the other, which is still to be moved on."""
-    homes = [*two_in_conflict(house, *texts)]
-    for home, unwanted in zip(homes, reversed(texts), strict=True):
-        home.text = "".join(line for line in home.text.splitlines(True) if unwanted not in line)
-    store: Any = Stepwise(house.store)
-    mover = Mover(Sync(store, house.clock, no_secrets, "ada").run(homes[1 - first].replica))
-    while mover.at != "write":
-        mover.step()
-    homes[first].sync()
-    return homes, mover
 
 
 @pytest.mark.parametrize("new", ["use pip", None])
