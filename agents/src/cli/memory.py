@@ -131,7 +131,7 @@ async def known_skill(parts: Parts, name: str) -> str:
     if name in names or await parts.memory.store.count(name) or await parts.memory.store.revisions(name):
         return name
     near = difflib.get_close_matches(name[:64], names, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names) or 'none'}."
+    hint = f"did you mean {' or '.join(near)}?" if near else f"on this machine there are: {', '.join(names) or 'none'}."
     raise UnknownSkill(f'There is no skill "{name[:64]}"; {hint}')
 
 

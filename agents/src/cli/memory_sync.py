@@ -231,7 +231,7 @@ def tell_problems(outcomes: Sequence[Outcome]) -> None:
 def tell_nothing(outcomes: Sequence[Outcome]) -> None:
     """Where there is nothing else to tell: that all is well."""
     if not outcomes:
-        note("There is no folder of a skill here; --dir says where to look.")
+        note("No folder of a skill was found: it has a SKILL.md or an info.md. --dir names it, or the folder that it lies in.")
     elif all(outcome.report and outcome.report.in_step and not outcome.report.conflicts for outcome in outcomes):
         entries = sum(outcome.report.entries for outcome in outcomes if outcome.report)
         note(f"In step: {entries} {'entry' if entries == 1 else 'entries'}.")

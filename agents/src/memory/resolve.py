@@ -58,5 +58,6 @@ def _pair(texts: Mapping[str, str], skill: str, which: str) -> tuple[str, str]:
     if fitting:
         siblings = ", ".join(sibling for _, sibling in fitting)
         raise InvalidRequest(f"{which} is in several conflicts; name one by its other side: {siblings}.")
-    there = f"there are: {', '.join(main for main, _ in standing)}." if standing else "there is none."
+    none = "there is none. If another machine met it, sync first."
+    there = f"there are: {', '.join(sibling for _, sibling in standing)}." if standing else none
     raise UnknownEntry(f"The memory.md of {skill} has no conflict about {which}; {there}")

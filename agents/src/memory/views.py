@@ -112,7 +112,7 @@ class Lookout:
         if count == 0 and alive > FEW and not self.force:
             raise StorageEmptied(
                 f"The shared memory of {replica.skill} is empty, and it had {alive} entries. Is QDRANT_URL the right one? "
-                "To fill it again from here: --force."
+                "To fill it again from here: `agents memory push --force`."
             )
         return await self._compared(replica, state, pulled, now)
 
@@ -141,8 +141,8 @@ class Lookout:
         alive = sum(not entry.dead for entry in state.base.values())
         if not document.items and alive > FEW and not self.force:
             raise StorageEmptied(
-                f"The memory.md of {skill} is empty or missing, and it had {alive} entries. To bring them back: pull --force. "
-                "To delete them everywhere: sync --force."
+                f"The memory.md of {skill} is empty or missing, and it had {alive} entries. To bring them back: "
+                "`agents memory pull --force`. To delete them everywhere: `agents memory sync --force`."
             )
 
     def _to_be_filled(self, document: Document) -> bool:

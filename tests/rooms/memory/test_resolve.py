@@ -61,8 +61,8 @@ def test_of_several_siblings_one_has_to_be_named() -> None:
 @pytest.mark.parametrize(
     ("text", "which", "said"),
     [
-        (TEXT, "0123456789ab", f"there are: {MAIN}."),
-        (TEXT, "nonsense", f"there are: {MAIN}."),
+        (TEXT, "0123456789ab", f"there are: {SIBLING}."),
+        (TEXT, "nonsense", f"there are: {SIBLING}."),
         ("- one\n", MAIN, "there is none."),
         (TEXT.replace("- use argon2", "use argon2"), SIBLING, "there is none."),
         ("", MAIN, "there is none."),
