@@ -141,7 +141,7 @@ class Lookout:
         alive = sum(not entry.dead for entry in state.base.values())
         if not document.items and alive > FEW and not self.force:
             raise StorageEmptied(
-                f"The memory.md of {skill} is empty or missing, and it had {alive} entries. To bring them back: "
+                f"The memory.md of {skill} has no entry, or is missing, and it had {alive} entries. To bring them back: "
                 "`agents memory pull --force`. To delete them everywhere: `agents memory sync --force`."
             )
 

@@ -327,7 +327,7 @@ def test_an_emptied_file_is_refused_and_filled_or_believed_when_forced(house: Ho
     for home in (laptop, desk):
         mark = home.text.splitlines()[-1]
         home.path.unlink() if gone else home.path.write_text(f"# Memory\n\n{mark}\n")
-        with pytest.raises(StorageEmptied, match=r"memory\.md of planning is empty or missing, and it had 4 entries"):
+        with pytest.raises(StorageEmptied, match=r"memory\.md of planning has no entry, or is missing, and it had 4 entries"):
             home.sync()
     laptop.sync(Direction.PULL, force=True)
     assert sorted(laptop.facts) == house.live == ["a", "b", "c", "d"]
@@ -340,7 +340,7 @@ def test_an_emptied_file_is_refused_also_where_the_shared_memory_has_lost_much(h
     laptop, _ = two_homes(house, "a", "b", "c", "d")
     del house.store.entries[SKILL, entry_id(SKILL, "a")]
     laptop.path.unlink()
-    with pytest.raises(StorageEmptied, match=r"memory\.md of planning is empty or missing, and it had 4 entries"):
+    with pytest.raises(StorageEmptied, match=r"memory\.md of planning has no entry, or is missing, and it had 4 entries"):
         laptop.sync()
     assert len(moved(laptop.replica.load()).base) == 4
 
