@@ -220,7 +220,7 @@ def test_a_file_that_was_emptied_is_refused_by_name_unless_forced(agents: Agents
     (folder / "memory.md").write_text("")
     refused = agents("memory", "sync", "--dir", str(folder))
     assert (refused.exit_code, memory(folder)) == (3, "")
-    assert "error: planning: StorageEmptied: The memory.md of planning is empty" in refused.stderr
+    assert "error: planning: StorageEmptied: The memory.md of planning has no entry" in refused.stderr
     assert len(listed(agents)) == 4
     assert agents("memory", "pull", "--force", "--dir", str(folder)).exit_code == 0
     assert sorted(facts(folder)) == sorted(FACTS)
